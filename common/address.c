@@ -1,0 +1,77 @@
+#include "common/address.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <string.h>
+
+int har_address_parse(const char *text, struct har_address *out)
+{
+    struct har_address parsed = {.family = strchr(text, ':') != NULL ? AF_INET6 : AF_INET};
+    if (inet_pton(parsed.family, text, parsed.bytes) != 1)
+        return -1;
+    *out = parsed;
+    return 0;
+}
+
+char *har_address_format(const struct har_address *address, char text[HAR_ADDRESS_TEXT_MAX])
+{
+    /* Cannot fail: the family is one of two and the buffer has room for the longer. */
+    inet_ntop(address->family, address->bytes, text, HAR_ADDRESS_TEXT_MAX);
+    return text;
+}
+
+static const char *unusable_ipv4(const uint8_t bytes[4])
+{
+    if (bytes[0] == 0)
+        return "an address of \"this network\" (RFC 1122 section 3.2.1.3)";
+    if (bytes[0] >= 224 && bytes[0] <= 239)
+        return "a multicast address";
+    if (bytes[0] >= 240)
+        return "a reserved or broadcast address";
+    return NULL;
+}
+
+static const char *unusable_ipv6(const struct in6_addr *address)
+{
+    if (IN6_IS_ADDR_UNSPECIFIED(address))
+        return "the unspecified address";
+    if (IN6_IS_ADDR_MULTICAST(address))
+        return "a multicast address";
+    if (IN6_IS_ADDR_LINKLOCAL(address))
+        return "a link-local address, which means nothing without its interface";
+    if (IN6_IS_ADDR_V4MAPPED(address))
+        return "an IPv4 address in IPv6 form: write it as IPv4";
+    return NULL;
+}
+
+const char *har_address_unusable(const struct har_address *address)
+{
+    if (address->family == AF_INET)
+        return unusable_ipv4(address->bytes);
+    struct in6_addr ipv6;
+    memcpy(&ipv6, address->bytes, sizeof ipv6);
+    return unusable_ipv6(&ipv6);
+}
+
+bool har_address_equal(const struct har_address *a, const struct har_address *b)
+{
+    return a->family == b->family && memcmp(a->bytes, b->bytes, sizeof a->bytes) == 0;
+}
+
+socklen_t har_address_to_sockaddr(const struct har_address *address, uint16_t port,
+                                  struct sockaddr_storage *out)
+{
+    memset(out, 0, sizeof *out);
+    if (address->family == AF_INET) {
+        struct sockaddr_in *ipv4 = (struct sockaddr_in *)out;
+        ipv4->sin_family = AF_INET;
+        ipv4->sin_port = htons(port);
+        memcpy(&ipv4->sin_addr, address->bytes, sizeof ipv4->sin_addr);
+        return sizeof *ipv4;
+    }
+    struct sockaddr_in6 *ipv6 = (struct sockaddr_in6 *)out;
+    ipv6->sin6_family = AF_INET6;
+    ipv6->sin6_port = htons(port);
+    memcpy(&ipv6->sin6_addr, address->bytes, sizeof ipv6->sin6_addr);
+    return sizeof *ipv6;
+}

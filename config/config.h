@@ -1,0 +1,107 @@
+/* What an operator wrote, checked and complete: every default is filled in, every path absolute,
+ * every name a key (common/name.h). Built whole by config_load, then never changed, so that it can
+ * be read without a lock and dropped at once. */
+#ifndef HAR_CONFIG_CONFIG_H
+#define HAR_CONFIG_CONFIG_H
+
+#include <regex.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/address.h"
+#include "common/error.h"
+
+#define CONFIG_NO_LIMIT UINT32_MAX /* max_rtt_us that was not set */
+#define CONFIG_ANSWERS_MAX 16
+#define CONFIG_CANDIDATES_MAX 256
+
+enum check_type { CHECK_HTTP, CHECK_HTTPS, CHECK_TCP, CHECK_TLS, CHECK_NONE };
+enum http_method { METHOD_GET, METHOD_HEAD };
+enum selection { SELECT_BEST_RTT, SELECT_ORDERED };
+enum rtt_mode { RTT_TOTAL, RTT_CONNECT };
+enum failure_mode { FAILURE_ALL, FAILURE_NONE, FAILURE_ADDRESSES };
+
+struct config_status_range {
+    uint16_t low, high; /* both included */
+};
+
+/* How to check one candidate. Shared: candidates without an override point to their host's. */
+struct config_check {
+    enum check_type type;
+    uint16_t port; /* host order; 0 for CHECK_NONE */
+    char *path;    /* http, https: begins with '/' */
+    enum http_method method;
+    char *host;     /* Host header and TLS server name; never NULL */
+    char **headers; /* "Name: value" lines */
+    size_t header_count;
+    struct config_status_range *statuses;
+    size_t status_count;
+    char *body;       /* text that the body holds, or NULL */
+    char *body_regex; /* POSIX extended expression that it matches, or NULL */
+    regex_t *body_regex_compiled;
+    bool tls_verify;
+    char *ca_file, *cert_file, *key_file; /* or NULL */
+    char *send, *expect;                  /* tcp, tls; or NULL */
+    uint32_t interval_ms, fast_interval_ms, timeout_ms;
+    unsigned rise, fall; /* consecutive results */
+};
+
+struct config_candidate {
+    char *name; /* label; the address as text unless given */
+    struct har_address address;
+    unsigned priority;                /* 0 is best */
+    const struct config_check *check; /* owned by the config */
+};
+
+struct config_host {
+    char *name;
+    char **aliases;
+    size_t alias_count;
+    struct config_candidate *candidates;
+    size_t candidate_count; /* 1 to CONFIG_CANDIDATES_MAX */
+    enum selection selection;
+    enum rtt_mode rtt_mode;
+    uint32_t max_rtt_us; /* or CONFIG_NO_LIMIT */
+    enum failure_mode failure_mode;
+    struct har_address *failure_addresses; /* FAILURE_ADDRESSES */
+    size_t failure_address_count;          /* 1 to CONFIG_ANSWERS_MAX */
+    unsigned answers;                      /* 1 to CONFIG_ANSWERS_MAX */
+    uint32_t ttl_s;
+};
+
+struct config {
+    char *ranking_db;
+    uint32_t max_stale_s;
+    struct config_host *hosts; /* sorted by name (strcmp) */
+    size_t host_count;
+    struct config_check **checks; /* owns what the candidates point to */
+    size_t check_count;
+};
+
+/* All that is wrong with a configuration, one finished line each, in the order found. */
+struct config_report {
+    char **lines; /* "FILE:LINE:COL: message" or "FILE: KEY.PATH: message"; no line break */
+    size_t count;
+};
+void config_report_done(struct config_report *report);
+
+/* Reads path and the files of hosts.d beside it (names ending in .json, in strcmp order, dot files
+ * passed over; the folder may be missing). On success *out is a new config that the caller frees
+ * with config_free. Otherwise returns a negative har_code, *out is untouched and report holds
+ * every error found, not the first alone. report must be zeroed by the caller before the call and
+ * is released with config_report_done. Opens no socket and resolves nothing. */
+int config_load(const char *path, struct config **out, struct config_report *report);
+void config_free(struct config *config);
+
+/* The configuration in full, every default written out, as JSON that config_load reads back to the
+ * same config. A new string for free(3), or NULL without memory. */
+char *config_dump(const struct config *config);
+
+/* True when both ask the very same thing of a server: then history may carry over. */
+bool config_check_equal(const struct config_check *a, const struct config_check *b);
+
+/* The word for it in a configuration file. Never NULL. */
+const char *check_type_text(enum check_type type);
+
+#endif

@@ -1,0 +1,25 @@
+/* When an endpoint is checked next. Pure: randomness and time are parameters, in milliseconds. */
+#ifndef HAR_HARD_SCHEDULE_H
+#define HAR_HARD_SCHEDULE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* State of a small random generator (splitmix64). Not for secrets. */
+struct schedule_random {
+    uint64_t state;
+};
+
+/* Delay of the first check of endpoint `place` of `count`: one after the other, a millisecond apart
+ * and all within `interval_ms`, so that a few endpoints are known at once and thousands do not
+ * start together. */
+uint32_t schedule_first_ms(size_t place, size_t count, uint32_t interval_ms);
+
+/* Delay after the first result: anywhere within the interval, so that the endpoints of one machine
+ * and of a thousand machines that started together do not stay in step. At least a tenth of it. */
+uint32_t schedule_second_ms(struct schedule_random *random, uint32_t interval_ms);
+
+/* Delay between the starts of two further checks: the interval, give or take a tenth. */
+uint32_t schedule_next_ms(struct schedule_random *random, uint32_t interval_ms);
+
+#endif

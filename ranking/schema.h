@@ -1,0 +1,47 @@
+/* The layout of ranking.db, the one file that the daemon and libnss_har share: written by
+ * publish.c through SQLite, read by lookup.c without it.
+ *
+ * One table, one row a name. For people too: sqlite3 ranking.db 'select * from answer'. */
+#ifndef HAR_RANKING_SCHEMA_H
+#define HAR_RANKING_SCHEMA_H
+
+#define RANKING_APPLICATION_ID 0x68617221 /* "har!", at byte 68 of the file */
+#define RANKING_USER_VERSION 1            /* at byte 60; raised when a reader must change */
+#define RANKING_PAGE_BYTES 4096
+#define RANKING_ROOT_PAGE 2 /* where SQLite puts the first table of a new file; publish.c checks   \
+                             */
+
+#define RANKING_ADDRESSES_MAX 32 /* in one row: 16 of each family */
+#define RANKING_ANSWERS_MAX 16   /* in one answer */
+
+/* name       what is asked for, as har_name_key writes it
+ * status     'answer'; 'fail': tell the caller to try again later (failure_mode none).
+ *            Any other word means that har does not answer and the next service is asked
+ * addresses  best first over both families, one blank between; may be empty
+ * answers    how many of them one answer holds, counted within the family asked for
+ * alias_of   the configured host that this name is an alias of, or NULL
+ * expires    Unix time in seconds from which on the row is not to be believed */
+#define RANKING_CREATE_TABLE                                                                       \
+    "CREATE TABLE answer(\n"                                                                       \
+    "  name TEXT NOT NULL PRIMARY KEY,\n"                                                          \
+    "  status TEXT NOT NULL,\n"                                                                    \
+    "  addresses TEXT NOT NULL,\n"                                                                 \
+    "  answers INTEGER NOT NULL,\n"                                                                \
+    "  alias_of TEXT,\n"                                                                           \
+    "  expires INTEGER NOT NULL\n"                                                                 \
+    ") WITHOUT ROWID"
+
+enum ranking_column {
+    RANKING_NAME,
+    RANKING_STATUS,
+    RANKING_ADDRESSES,
+    RANKING_ANSWERS,
+    RANKING_ALIAS_OF,
+    RANKING_EXPIRES,
+    RANKING_COLUMNS
+};
+
+#define RANKING_STATUS_ANSWER "answer"
+#define RANKING_STATUS_FAIL "fail"
+
+#endif
