@@ -13,18 +13,18 @@ const char *health_state_text(enum health_state state);
 struct health {
     enum health_state state;
     unsigned streak;     /* consecutive results that speak against the state */
-    bool measured;       /* the two below hold a value */
-    uint32_t connect_us; /* smoothed over successes */
-    uint32_t total_us;   /* smoothed over successes */
+    bool measured;       /* the next success is smoothed into the two below */
+    uint32_t connect_us; /* over successes; 0: never one. Kept while down, for "best known" */
+    uint32_t total_us;   /* the same */
 };
 
-/* A new endpoint: unknown, nothing measured. */
+/* A new endpoint: unknown, nothing measured, both latencies 0. */
 void health_init(struct health *health);
 
 /* A check that succeeded. The first result of all decides alone; later, `rise` consecutive
  * successes bring an endpoint that is down up again. Both times are in microseconds and enter the
- * smoothed ones: new = old + (sample - old) / 4; after a change from down the old ones are
- * forgotten. Returns true when the state changed. */
+ * smoothed ones: new = old + (sample - old) / 4; the first success after a time down starts anew.
+ * Returns true when the state changed. */
 bool health_success(struct health *health, unsigned rise, uint32_t connect_us, uint32_t total_us);
 
 /* A check that failed; `fall` consecutive ones take an endpoint that is up down. Never enters the

@@ -2,8 +2,8 @@
  *
  * Runs inside every process of the machine: libc only; no heap, no state, no lock, no mapping, no
  * descriptor kept, and every byte of the file is taken for a lie until checked (SQLite's "Database
- * File Format", sections 1.3, 1.5, 1.6, 2.1). Safe in threads, after fork, and when the file is
- * replaced at any moment. Stack under 6 KiB. */
+ * File Format", sections 1.3, 1.5, 1.6, 2.1). Safe in threads, under cancellation, after fork, and
+ * when the file is replaced at any moment. Stack under 6 KiB. */
 #ifndef HAR_RANKING_LOOKUP_H
 #define HAR_RANKING_LOOKUP_H
 
@@ -23,15 +23,15 @@ enum ranking_result {
 struct ranking_answer {
     unsigned count;
     struct har_address addresses[RANKING_ANSWERS_MAX];
-    char canonical[HAR_NAME_MAX +
-                   1]; /* the configured host: name itself, or what it is an alias of */
+    char name[HAR_NAME_MAX + 1];      /* what was asked for, as har_name_key writes it */
+    char canonical[HAR_NAME_MAX + 1]; /* the configured host: name, or what it is an alias of */
     int error; /* RANKING_ABSENT: ENOENT no such name or file, ESTALE row expired, EBADMSG not a
                   ranking or damaged, else the errno of open(2) or pread(2) */
 };
 
 /* Asks the file at path for name, as the caller typed it. family is AF_INET, AF_INET6 or AF_UNSPEC
- * (both, best first). now_s is Unix time in seconds. errno is left as it was. answer->count,
- * addresses and canonical are meaningful for RANKING_FOUND alone. */
+ * (both, best first). now_s is Unix time in seconds. errno is left as it was. All of answer but
+ * error is meaningful for RANKING_FOUND alone. */
 enum ranking_result ranking_lookup(const char *path, const char *name, int family, int64_t now_s,
                                    struct ranking_answer *answer);
 

@@ -10,18 +10,20 @@
 
 /* One row of the table, as in schema.h. Strings belong to the caller. */
 struct ranking_row {
-    const char *name;      /* a key (common/name.h) */
-    const char *status;    /* RANKING_STATUS_* */
+    const char *name;   /* a key (common/name.h) */
+    const char *status; /* RANKING_STATUS_* or another word of at most RANKING_STATUS_MAX bytes */
     const char *addresses; /* canonical texts, one blank between, best first */
     unsigned answers;      /* 1 to RANKING_ANSWERS_MAX */
-    const char *alias_of;  /* or NULL */
+    const char *alias_of;  /* a key, or NULL */
 };
 
-/* rows are sorted by strcmp of name, each name once; other orders are refused. expires_s is Unix
- * time in seconds. The file gets mode 0644 whatever the umask. It is fsync'ed with its folder
- * unless it lives in memory (tmpfs). The temporary file beside path is "PATH.new".
- * Returns 0, or HAR_ERR_IO, HAR_ERR_SQLITE, HAR_ERR_VALUE or HAR_ERR_MEMORY with error set; then
- * the old ranking stands untouched and no temporary file is left. */
+/* rows are sorted by strcmp of name, each name once; other orders are refused, as is a row that
+ * breaks a limit of schema.h. expires_s is Unix time in seconds. The file gets mode 0644 whatever
+ * the umask. It is fsync'ed with its folder unless it lives in memory (tmpfs). The temporary file
+ * beside path is "PATH.new".
+ * Returns 0, or HAR_ERR_IO, HAR_ERR_SQLITE, HAR_ERR_VALUE or HAR_ERR_MEMORY with error set: path,
+ * step and reason. Then the old ranking stands untouched and no temporary file is left; only when
+ * it is the folder that cannot be synchronized does the new ranking stand all the same. */
 int ranking_publish(const char *path, const struct ranking_row *rows, size_t row_count,
                     int64_t expires_s, struct har_error *error);
 

@@ -1,0 +1,61 @@
+#include "config/config.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "config/memory.h"
+#include "config/schema.h"
+
+void config_free(struct config *config)
+{
+    struct config_whole *whole = (struct config_whole *)config;
+    if (whole == NULL)
+        return;
+    memory_done(&whole->memory);
+    free(whole);
+}
+
+const char *check_type_text(enum check_type type)
+{
+    return schema_word(schema_object(SCOPE_CHECK)->keys[CHECK_KEY_TYPE].words, (int)type);
+}
+
+static bool same_text(const char *a, const char *b)
+{
+    return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);
+}
+
+static bool same_headers(const struct config_check *a, const struct config_check *b)
+{
+    if (a->header_count != b->header_count)
+        return false;
+    for (size_t i = 0; i < a->header_count; i++) {
+        if (strcmp(a->headers[i], b->headers[i]) != 0)
+            return false;
+    }
+    return true;
+}
+
+static bool same_statuses(const struct config_check *a, const struct config_check *b)
+{
+    if (a->status_count != b->status_count)
+        return false;
+    for (size_t i = 0; i < a->status_count; i++) {
+        if (a->statuses[i].low != b->statuses[i].low || a->statuses[i].high != b->statuses[i].high)
+            return false;
+    }
+    return true;
+}
+
+/* How often it is asked, how long we wait and how many results count is not part of the question:
+ * who asks a server twice as often knows as much about it as before. */
+bool config_check_equal(const struct config_check *a, const struct config_check *b)
+{
+    return a->type == b->type && a->port == b->port && a->method == b->method &&
+           a->tls_verify == b->tls_verify && same_text(a->host, b->host) &&
+           same_text(a->path, b->path) && same_headers(a, b) && same_statuses(a, b) &&
+           same_text(a->body, b->body) && same_text(a->body_regex, b->body_regex) &&
+           same_text(a->send, b->send) && same_text(a->expect, b->expect) &&
+           same_text(a->ca_file, b->ca_file) && same_text(a->cert_file, b->cert_file) &&
+           same_text(a->key_file, b->key_file);
+}

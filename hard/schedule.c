@@ -1,0 +1,37 @@
+#include "hard/schedule.h"
+
+/* splitmix64, by Sebastiano Vigna (public domain algorithm): one addition and three mixes, any seed
+ * is a good one. */
+static uint64_t next_random(struct schedule_random *random)
+{
+    random->state += 0x9e3779b97f4a7c15U;
+    uint64_t mix = random->state;
+    mix = (mix ^ (mix >> 30)) * 0xbf58476d1ce4e5b9U;
+    mix = (mix ^ (mix >> 27)) * 0x94d049bb133111ebU;
+    return mix ^ (mix >> 31);
+}
+
+/* Uniform in low..high, both included; a span of at most 32 bits makes the bias immaterial. */
+static uint32_t between(struct schedule_random *random, uint32_t low, uint32_t high)
+{
+    uint64_t span = (uint64_t)high - low + 1;
+    return low + (uint32_t)((next_random(random) >> 32) * span >> 32);
+}
+
+uint32_t schedule_first_ms(size_t place, size_t count, uint32_t interval_ms)
+{
+    if (count <= interval_ms)
+        return (uint32_t)place;
+    return (uint32_t)((uint64_t)place * interval_ms / count);
+}
+
+uint32_t schedule_second_ms(struct schedule_random *random, uint32_t interval_ms)
+{
+    return between(random, interval_ms / 10, interval_ms);
+}
+
+uint32_t schedule_next_ms(struct schedule_random *random, uint32_t interval_ms)
+{
+    uint32_t tenth = interval_ms / 10;
+    return between(random, interval_ms - tenth, interval_ms + tenth);
+}

@@ -1,0 +1,93 @@
+#include "hard/schedule.h"
+
+#include "tests/support/unit.h"
+
+#define DRAWS 20000
+
+START_TEST(first_checks_are_spread)
+{
+    /* A few: a millisecond apart. */
+    for (size_t place = 0; place < 3; place++)
+        ck_assert_uint_eq(schedule_first_ms(place, 3, 10000), place);
+    /* Thousands: evenly, all within the interval. */
+    uint32_t last = 0, used[100] = {0};
+    for (size_t place = 0; place < 2000; place++) {
+        uint32_t first = schedule_first_ms(place, 2000, 100);
+        ck_assert_uint_ge(first, last);
+        ck_assert_uint_lt(first, 100);
+        used[last = first]++;
+    }
+    for (size_t i = 0; i < 100; i++)
+        ck_assert_uint_eq(used[i], 20);
+}
+END_TEST
+
+START_TEST(second_check_is_anywhere_in_the_interval)
+{
+    struct schedule_random random = {.state = 1};
+    unsigned tenths[10] = {0};
+    for (int i = 0; i < DRAWS; i++) {
+        uint32_t second = schedule_second_ms(&random, 10000);
+        ck_assert_uint_ge(second, 1000);
+        ck_assert_uint_le(second, 10000);
+        tenths[second == 10000 ? 9 : second / 1000]++;
+    }
+    for (int i = 1; i < 10; i++) {
+        ck_assert_uint_gt(tenths[i], DRAWS / 9 * 8 / 10);
+        ck_assert_uint_lt(tenths[i], DRAWS / 9 * 12 / 10);
+    }
+}
+END_TEST
+
+START_TEST(interval_has_a_tenth_of_jitter)
+{
+    struct schedule_random random = {.state = 7};
+    uint64_t sum = 0;
+    uint32_t low = UINT32_MAX, high = 0;
+    for (int i = 0; i < DRAWS; i++) {
+        uint32_t next = schedule_next_ms(&random, 1000);
+        sum += next;
+        low = next < low ? next : low;
+        high = next > high ? next : high;
+    }
+    ck_assert_uint_eq(low, 900);
+    ck_assert_uint_eq(high, 1100);
+    ck_assert_uint_gt(sum / DRAWS, 995);
+    ck_assert_uint_lt(sum / DRAWS, 1005);
+}
+END_TEST
+
+START_TEST(bounds_of_the_configuration_hold)
+{
+    struct schedule_random random = {.state = 3};
+    for (int i = 0; i < DRAWS; i++) {
+        uint32_t shortest = schedule_next_ms(&random, 100);
+        ck_assert(shortest >= 90 && shortest <= 110);
+        uint32_t longest = schedule_next_ms(&random, 86400000);
+        ck_assert(longest >= 77760000 && longest <= 95040000);
+    }
+}
+END_TEST
+
+START_TEST(machines_differ)
+{
+    struct schedule_random one = {.state = 1}, other = {.state = 2};
+    int same = 0;
+    for (int i = 0; i < 100; i++)
+        same += schedule_second_ms(&one, 86400000) == schedule_second_ms(&other, 86400000);
+    ck_assert_int_eq(same, 0);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("schedule");
+    TCase *tests = tcase_create("schedule");
+    tcase_add_test(tests, first_checks_are_spread);
+    tcase_add_test(tests, second_check_is_anywhere_in_the_interval);
+    tcase_add_test(tests, interval_has_a_tenth_of_jitter);
+    tcase_add_test(tests, bounds_of_the_configuration_hold);
+    tcase_add_test(tests, machines_differ);
+    suite_add_tcase(suite, tests);
+    return unit_run(suite);
+}
