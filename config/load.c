@@ -47,13 +47,14 @@ static json_t *read_json(struct loader *loader)
     json_t *json =
         json_load_callback(read_some, &input, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &error);
     close(input.fd);
-    if (json != NULL)
+    if (json != NULL && input.error == 0)
         return json;
-    /* Without memory jansson mostly has no words. */
-    if (json_error_code(&error) == json_error_out_of_memory || error.text[0] == '\0')
-        loader->failed = true;
-    else if (input.error != 0)
+    json_decref(json);
+    /* A failed read looks like the end of the file to jansson; without memory it has no words. */
+    if (input.error != 0)
         report_errno(loader, "read", input.error);
+    else if (json_error_code(&error) == json_error_out_of_memory || error.text[0] == '\0')
+        loader->failed = true;
     else if (input.empty)
         report_value(loader, NULL, "the file is empty; allowed: an object");
     else

@@ -69,8 +69,7 @@ int64_t check_now_us(void)
     return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
 }
 
-/* --- none: always up ----------------------------------------------------------------------------
- */
+/* --- none: always up -------------------------------------------------------------------------- */
 
 static void none_start(struct check *check)
 {
@@ -84,8 +83,7 @@ static void none_release(struct check *check)
 
 static const struct check_kind check_kind_none = {none_start, none_release};
 
-/* --- checks -------------------------------------------------------------------------------------
- */
+/* --- checks ----------------------------------------------------------------------------------- */
 
 static const struct check_kind *kind_of(enum check_type type)
 {
@@ -181,6 +179,13 @@ void check_end(struct check *check, enum check_reason reason, const char *format
     ev_timer_start(check->checker->loop, &check->timer);
 }
 
+void check_end_not_connected(struct check *check, int error)
+{
+    enum check_reason reason = check_reason_of_errno(error);
+    bool says_all = reason == REASON_CONNECT_REFUSED || reason == REASON_CONNECT_TIMEOUT;
+    check_end(check, reason, "%s", says_all ? "" : strerror(error));
+}
+
 struct check *check_start(struct checker *checker, const struct check_target *target,
                           check_done_fn *done, void *arg)
 {
@@ -209,8 +214,7 @@ void check_cancel(struct check *check)
     free(check);
 }
 
-/* --- text ---------------------------------------------------------------------------------------
- */
+/* --- text ------------------------------------------------------------------------------------- */
 
 bool check_text_append(struct check_text *text, const char *bytes, size_t size_bytes)
 {

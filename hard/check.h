@@ -1,5 +1,8 @@
 /* One check of one endpoint, of whatever kind: started once, ended once, in one callback with one
- * result. check.c picks the kind; check_http.c, check_tls.c and check_tcp.c each do one. */
+ * result. check.c picks the kind; check_http.c, check_tls.c and check_tcp.c each do one.
+ *
+ * An answer is looked at up to 64 KiB; there it counts as whole. Redirects are not followed,
+ * proxies not used, names not looked up. */
 #ifndef HAR_HARD_CHECK_H
 #define HAR_HARD_CHECK_H
 
@@ -30,9 +33,10 @@ const char *check_reason_text(enum check_reason reason);
 
 struct check_result {
     enum check_reason reason;
-    uint32_t connect_us; /* TCP handshake; 0 when it was not reached */
+    uint32_t connect_us; /* TCP handshake; 0 when that failed, or the TLS one after it */
     uint32_t total_us;   /* start of the check to its end */
-    char detail[120];    /* for the log: what was found ("status 503"), or empty; one line */
+    char detail[120];    /* for the log: what was found ("status 503"), or empty; one line of
+                            printable ASCII, whatever the server said */
 };
 
 /* Whom to ask and what. Owned by the endpoint, outlives the check; `check` may be exchanged for an
@@ -47,16 +51,17 @@ typedef void check_done_fn(void *arg, const struct check_result *result);
 /* What all checks of a daemon share: the loop, one curl multi handle, idle easy handles. */
 struct checker;
 
-/* The loop must outlive it. Returns NULL with error set. Calls curl_global_init. */
+/* The loop must outlive it. Returns NULL with error set. Calls curl_global_init. The program should
+ * ignore SIGPIPE: libcurl does not promise to keep it from us. */
 struct checker *checker_new(struct ev_loop *loop, struct har_error *error);
-/* No check may be running. Takes NULL. */
+/* No check may be running, and none be ending: not from within done. Takes NULL. */
 void checker_free(struct checker *checker);
 
 /* Starts a check. done is called exactly once, from the loop, never from within check_start and
- * never after check_cancel; the check is gone when done is called, and done may start another or
- * free the target. Errors on the way, even the first (no descriptor, no memory), arrive there as
- * a result. Returns NULL only when memory for the check itself is missing; then done is never
- * called. */
+ * never after check_cancel; the check is gone when done is called, and done may start another,
+ * cancel others, or free the target. Errors on the way, even the first (no descriptor, no memory),
+ * arrive there as a result. Returns NULL only when memory for the check itself is missing; then
+ * done is never called. */
 struct check *check_start(struct checker *checker, const struct check_target *target,
                           check_done_fn *done, void *arg);
 

@@ -7,15 +7,6 @@
 #include <string.h>
 #include <strings.h>
 
-/* Why we ended a transfer ourselves; libcurl then says CURLE_WRITE_ERROR. */
-enum http_stop {
-    STOP_NOT,
-    STOP_HEADERS, /* more of them than we care to read */
-    STOP_STATUS,  /* not a good one, so the rest does not matter */
-    STOP_BODY,    /* as much of it as is ever looked at */
-    STOP_MEMORY
-};
-
 static bool status_is_wanted(const struct config_check *check, long status)
 {
     for (size_t i = 0; i < check->status_count; i++) {
@@ -38,8 +29,7 @@ static bool status_is_final(long status)
     return status >= 200 || status == 101;
 }
 
-/* --- libcurl's callbacks: anything but the size given ends the transfer -------------------------
- */
+/* --- libcurl's callbacks: anything but the size given ends the transfer ----------------------- */
 
 static size_t stop(struct check *check, enum http_stop why)
 {
@@ -76,8 +66,7 @@ static size_t on_body(char *bytes, size_t one, size_t size_bytes, void *arg)
     return size_bytes;
 }
 
-/* --- verdict ------------------------------------------------------------------------------------
- */
+/* --- verdict ---------------------------------------------------------------------------------- */
 
 static bool matches(const struct check_text *text, const regex_t *regex)
 {
@@ -103,7 +92,7 @@ static void end_by_answer(struct check *check)
 static void http_ended(struct check *check, CURLcode code)
 {
     transfer_times(check->transfer, &check->result);
-    switch ((enum http_stop)check->http.stop) {
+    switch (check->http.stop) {
     case STOP_NOT:
         if (code == CURLE_OK)
             end_by_answer(check);
@@ -123,8 +112,7 @@ static void http_ended(struct check *check, CURLcode code)
     }
 }
 
-/* --- request ------------------------------------------------------------------------------------
- */
+/* --- request ---------------------------------------------------------------------------------- */
 
 static bool append(struct curl_slist **list, const char *line)
 {

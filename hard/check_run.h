@@ -33,6 +33,15 @@ struct check_text {
     size_t capacity_bytes;
 };
 
+/* Why check_http.c ended a transfer itself, if it did. */
+enum http_stop {
+    STOP_NOT,
+    STOP_HEADERS, /* more of them than we care to read */
+    STOP_STATUS,  /* not a good one, so the rest does not matter */
+    STOP_BODY,    /* as much of it as is ever looked at */
+    STOP_MEMORY
+};
+
 struct talk_transport;
 
 struct checker {
@@ -82,6 +91,9 @@ enum check_reason check_reason_of_errno(int error);
  * total_us that is still 0 becomes the time since the start. */
 void check_end(struct check *check, enum check_reason reason, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+
+/* Ends a check for which no connection could be had, with the errno of what failed. */
+void check_end_not_connected(struct check *check, int error);
 
 /* Keeps what fits into CHECK_TEXT_MAX_BYTES. False without memory. */
 bool check_text_append(struct check_text *text, const char *bytes, size_t size_bytes);

@@ -10,8 +10,7 @@
 
 #define RECEIVE_BYTES 4096
 
-/* --- the talk -----------------------------------------------------------------------------------
- */
+/* --- the talk --------------------------------------------------------------------------------- */
 
 static void talk_wait(struct check *check, int events)
 {
@@ -128,8 +127,7 @@ void talk_time_out(struct check *check)
                   check->text.size_bytes);
 }
 
-/* --- tcp ----------------------------------------------------------------------------------------
- */
+/* --- tcp -------------------------------------------------------------------------------------- */
 
 static ssize_t tcp_send(struct check *check, const void *bytes, size_t size_bytes)
 {
@@ -168,7 +166,7 @@ static void on_connecting(struct ev_loop *loop, struct ev_io *io, int events)
     if (tcp_connect(check) < 0 && errno != EISCONN) {
         int error = errno;
         if (error != EALREADY && error != EINPROGRESS)
-            check_end(check, check_reason_of_errno(error), "%s", strerror(error));
+            check_end_not_connected(check, error);
         return;
     }
     int64_t connect_us = check_now_us() - check->started_us;
@@ -194,7 +192,7 @@ static void tcp_start(struct check *check)
         socket(check->target->address.family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     ev_io_init(&check->talk.io, on_connecting, check->talk.fd, EV_WRITE);
     if (check->talk.fd < 0 || (tcp_connect(check) < 0 && errno != EINPROGRESS)) {
-        check_end(check, check_reason_of_errno(errno), "%s", strerror(errno));
+        check_end_not_connected(check, errno);
         return;
     }
     check->talk.io.data = check;

@@ -6,8 +6,7 @@
 
 #include <errno.h>
 
-/* --- the transport of the talk ------------------------------------------------------------------
- */
+/* --- the transport of the talk ---------------------------------------------------------------- */
 
 static ssize_t moved(struct check *check, CURLcode code, size_t size_bytes)
 {
@@ -39,8 +38,7 @@ static void tls_end_broken(struct check *check)
 
 static const struct talk_transport tls_transport = {tls_send, tls_recv, tls_end_broken};
 
-/* --- tls ----------------------------------------------------------------------------------------
- */
+/* --- tls -------------------------------------------------------------------------------------- */
 
 static bool has_talk(const struct config_check *check)
 {

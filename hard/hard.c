@@ -115,10 +115,11 @@ static struct config *load_or_print(const char *file)
 {
     struct config *config = NULL;
     struct config_report report = {0};
-    if (config_load(file, &config, &report) < 0) {
-        for (size_t i = 0; i < report.count; i++)
-            fprintf(stderr, "%s\n", report.lines[i]);
-    }
+    int code = config_load(file, &config, &report);
+    if (code < 0 && report.count == 0)
+        fprintf(stderr, "%s: %s\n", file, har_code_text((enum har_code)code));
+    for (size_t i = 0; i < report.count; i++)
+        fprintf(stderr, "%s\n", report.lines[i]);
     config_report_done(&report);
     return config;
 }
@@ -194,12 +195,13 @@ static void on_reload(struct ev_loop *loop, ev_signal *signal, int events)
     struct daemon *daemon = signal->data;
     struct config *config = NULL;
     struct config_report report = {0};
-    if (config_load(daemon->options->config_file, &config, &report) < 0) {
-        for (size_t i = 0; i < report.count; i++)
-            log_event(LOG_ERR, "reload-failed", "error", report.lines[i], NULL);
-    } else {
+    int code = config_load(daemon->options->config_file, &config, &report);
+    if (code == HAR_OK)
         apply(daemon, config, "reload");
-    }
+    else if (report.count == 0)
+        log_event(LOG_ERR, "reload-failed", "error", har_code_text((enum har_code)code), NULL);
+    for (size_t i = 0; i < report.count; i++)
+        log_event(LOG_ERR, "reload-failed", "error", report.lines[i], NULL);
     config_report_done(&report);
 }
 

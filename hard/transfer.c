@@ -22,8 +22,7 @@
  * takes 20 ms, too long for each check; but a file that was exchanged should count soon. */
 #define CA_CACHE_S 60L
 
-/* --- handles ------------------------------------------------------------------------------------
- */
+/* --- handles ---------------------------------------------------------------------------------- */
 
 /* Two of the ten packets of a check can be spared, and with them a wakeup of the server. HAProxy
  * does the same. */
@@ -139,8 +138,7 @@ void transfer_pool_done(struct transfer_pool *pool)
     curl_global_cleanup();
 }
 
-/* --- one transfer -------------------------------------------------------------------------------
- */
+/* --- one transfer ----------------------------------------------------------------------------- */
 
 static bool uses_tls(const struct config_check *check)
 {
@@ -243,8 +241,7 @@ void transfer_put(struct transfer_pool *pool, struct transfer *transfer)
     pool->idle_count++;
 }
 
-/* --- how it went --------------------------------------------------------------------------------
- */
+/* --- how it went ------------------------------------------------------------------------------ */
 
 static curl_off_t time_us(const struct transfer *transfer, CURLINFO which)
 {
@@ -281,8 +278,10 @@ static bool was_connected(const struct transfer *transfer)
 static void end_not_connected(const struct transfer *transfer)
 {
     int error = transfer->socket_errno ? transfer->socket_errno : os_errno(transfer);
-    enum check_reason reason = check_reason_of_errno(error);
-    check_end(transfer->owner, reason, "%s", error ? strerror(error) : transfer->error);
+    if (error)
+        check_end_not_connected(transfer->owner, error);
+    else
+        check_end(transfer->owner, REASON_LOCAL_ERROR, "%s", transfer->error);
 }
 
 static void end_timed_out(const struct transfer *transfer)

@@ -13,8 +13,8 @@ static void print_duration(const struct schema_key *key, uint32_t value)
     static const struct {
         unsigned long long us;
         const char *unit;
-    } units[] = {{86400000000, "d"}, {3600000000, "h"}, {60000000, "m"},
-                 {1000000, "s"},     {1000, "ms"},      {1, "us"}};
+    } units[] = {
+        {86400000000, "d"}, {3600000000, "h"}, {60000000, "m"}, {1000000, "s"}, {1000, "ms"}};
     unsigned long long us = (unsigned long long)value * key->unit;
     size_t i = 0;
     while (us % units[i].us != 0)

@@ -16,22 +16,29 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t count);
 
-/* A name in memory: what a memory file descriptor has is a link, and lookups follow none. */
-static const char *write_file(const uint8_t *bytes, size_t count)
+static char path[] = "/dev/shm/fuzz_lookup.XXXXXX";
+
+static void remove_file(void)
 {
-    static char path[] = "/dev/shm/fuzz_lookup.XXXXXX";
+    unlink(path);
+}
+
+/* Not a memory file descriptor: its path is a link, and lookups follow none. */
+static void write_file(const uint8_t *bytes, size_t count)
+{
     static int fd = -1;
-    if (fd < 0)
+    if (fd < 0) {
         fd = mkstemp(path);
+        atexit(remove_file);
+    }
     if (fd < 0 || ftruncate(fd, 0) != 0 || pwrite(fd, bytes, count, 0) != (ssize_t)count)
         abort();
-    return path;
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t count)
 {
     static const char *const names[] = {"a", "host07.host07.host07", "host12.host12.host12", "zzz"};
-    const char *path = write_file(bytes, count);
+    write_file(bytes, count);
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         struct ranking_answer answer;
         memset(&answer, 0xa5, sizeof answer);

@@ -27,6 +27,7 @@
  *     close            closes after the request
  *     reset            resets the connection after the request
  *     half             the headers, half of the body they promise, and the end
+ *     endless-header   one header line that goes on until the client goes away
  *     endless-headers  header lines until the client goes away
  *     endless-body     headers, the body, and then "x" until the client goes away
  *     slow-body        headers, then the body byte by byte, with the delay before each
@@ -208,6 +209,13 @@ static void send_endlessly(struct connection *connection, const char *text)
         continue;
 }
 
+static void serve_endless_header(struct connection *connection)
+{
+    static const char start[] = "HTTP/1.1 200 Test\r\nX-Filler: ";
+    if (send_all(connection->fd, start, sizeof start - 1))
+        send_endlessly(connection, "and so on, and so on, and so on, and so on, and so on, ");
+}
+
 static void serve_endless_headers(struct connection *connection)
 {
     static const char start[] = "HTTP/1.1 200 Test\r\n";
@@ -279,6 +287,7 @@ static const struct mode modes[] = {
     {"close", serve_nothing, true},
     {"reset", serve_reset, true},
     {"half", serve_half, true},
+    {"endless-header", serve_endless_header, true},
     {"endless-headers", serve_endless_headers, true},
     {"endless-body", serve_endless_body, true},
     {"slow-body", serve_slow_body, true},

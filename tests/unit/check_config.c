@@ -344,18 +344,30 @@ static void check_overridden(const struct config_host *over)
     ck_assert_str_eq(http->path, "/other");
 }
 
+/* Nothing that is inherited means anything to it. */
+static void check_none(const struct config_check *none)
+{
+    ck_assert_int_eq(none->type, CHECK_NONE);
+    ck_assert_uint_eq(none->port, 0);
+    ck_assert_str_eq(none->host, "none.example.com");
+    ck_assert(none->path == NULL && none->body == NULL && none->header_count == 0);
+    ck_assert_uint_eq(none->interval_ms, 10000);
+    ck_assert_uint_eq(none->timeout_ms, 3000);
+}
+
 START_TEST(hosts_and_candidates_inherit_key_by_key)
 {
     enter("tests/unit/config/valid");
     struct config *config = load("inherit.json");
     ck_assert_uint_eq(config->max_stale_s, 90);
     ck_assert(ends_with(config->ranking_db, "/valid/ranking.db") && config->ranking_db[0] == '/');
-    ck_assert_uint_eq(config->host_count, 3);
-    check_overridden(&config->hosts[0]);
-    check_inherited(&config->hosts[1]);
-    ck_assert_uint_eq(config->hosts[2].candidates[0].check->port, 1);
-    ck_assert_uint_eq(config->hosts[2].candidates[1].check->port, 2);
-    ck_assert_uint_eq(config->check_count, 6);
+    ck_assert_uint_eq(config->host_count, 4);
+    check_none(config->hosts[0].candidates[0].check);
+    check_overridden(&config->hosts[1]);
+    check_inherited(&config->hosts[2]);
+    ck_assert_uint_eq(config->hosts[3].candidates[0].check->port, 1);
+    ck_assert_uint_eq(config->hosts[3].candidates[1].check->port, 2);
+    ck_assert_uint_eq(config->check_count, 7);
     config_free(config);
 }
 END_TEST
@@ -406,6 +418,8 @@ START_TEST(the_code_is_that_of_the_first_error)
     free(load_errors("syntax_comma.json", &code));
     ck_assert_int_eq(code, HAR_ERR_SYNTAX);
     free(load_errors("words.json", &code));
+    ck_assert_int_eq(code, HAR_ERR_VALUE);
+    free(load_errors("all_files/har.json", &code)); /* further ones are of every code */
     ck_assert_int_eq(code, HAR_ERR_VALUE);
 }
 END_TEST
@@ -566,6 +580,8 @@ START_TEST(seconds_are_rounded_to_a_microsecond)
     uint64_t us = 0x5a5a;
     ck_assert(duration_from_seconds(0.1, &us));
     ck_assert_uint_eq(us, 100000);
+    ck_assert(duration_from_seconds(1.001, &us)); /* times 1e6 that is a little less */
+    ck_assert_uint_eq(us, 1001000);
     ck_assert(duration_from_seconds(1e9, &us));
     ck_assert_uint_eq(us, DURATION_MAX_US);
     us = 0x5a5a;
@@ -604,9 +620,28 @@ END_TEST
 
 /* --- The same question? --- */
 
+/* Loads a host with a check and a candidate that changes it. Is it still the same question? */
+static bool same_with(const char *check, const char *change)
+{
+    char text[1000];
+    snprintf(text, sizeof text,
+             "{\"hosts\": {\"a\": {\"check\": {%s}, \"candidates\": [\"192.0.2.1\", "
+             "{\"address\": \"192.0.2.2\", \"check\": {%s}}]}}}",
+             check, change);
+    struct config *config = load_text(text);
+    const struct config_candidate *candidates = config->hosts[0].candidates;
+    ck_assert_ptr_ne(candidates[0].check, candidates[1].check);
+    bool same = config_check_equal(candidates[0].check, candidates[1].check);
+    ck_assert(same == config_check_equal(candidates[1].check, candidates[0].check));
+    ck_assert(config_check_equal(candidates[0].check, candidates[0].check));
+    config_free(config);
+    return same;
+}
+
 START_TEST(checks_are_equal_when_they_ask_the_same)
 {
-    static const char *const changes[] = {
+    static const char https[] = "\"type\": \"https\", \"headers\": {\"X-A\": \"1\"}";
+    static const char *const https_changes[] = {
         "\"port\": 8080",
         "\"path\": \"/other\"",
         "\"method\": \"HEAD\"",
@@ -620,30 +655,24 @@ START_TEST(checks_are_equal_when_they_ask_the_same)
         "\"tls\": {\"verify\": false}",
         "\"tls\": {\"ca_file\": \"har.json\"}",
         "\"tls\": {\"cert_file\": \"har.json\"}",
+        "\"tls\": {\"cert_file\": \"har.json\", \"key_file\": \"har.json\"}",
         "\"type\": \"http\", \"port\": 443",
         "\"type\": \"tls\", \"port\": 443",
-        "\"type\": \"tls\", \"port\": 443, \"send\": \"x\"",
-        "\"type\": \"tls\", \"port\": 443, \"expect\": \"x\"",
-        "\"interval\": \"5s\", \"timeout\": \"1s\", \"rise\": 1, \"fall\": 1",
     };
+    static const char tls[] = "\"type\": \"tls\", \"port\": 1, \"send\": \"x\", "
+                              "\"tls\": {\"cert_file\": \"har.json\"}";
+    static const char *const tls_changes[] = {
+        "\"send\": \"y\"", "\"send\": null", "\"expect\": \"x\"",
+        "\"tls\": {\"key_file\": \"har.json\"}", "\"type\": \"tcp\", \"port\": 1"};
     make_sandbox();
-    for (size_t i = 0; i < COUNT(changes); i++) {
-        char text[1000];
-        snprintf(text, sizeof text,
-                 "{\"hosts\": {\"a\": {\"check\": {\"type\": \"https\", \"headers\": {\"X-A\": "
-                 "\"1\"}}, \"candidates\": [\"192.0.2.1\", {\"address\": \"192.0.2.2\", \"check\": "
-                 "{%s}}, {\"address\": \"192.0.2.3\", \"check\": {}}]}}}",
-                 changes[i]);
-        struct config *config = load_text(text);
-        const struct config_candidate *candidates = config->hosts[0].candidates;
-        bool last = i == COUNT(changes) - 1; /* only the pace differs */
-        ck_assert_msg(config_check_equal(candidates[0].check, candidates[1].check) == last, "%s",
-                      changes[i]);
-        ck_assert_msg(config_check_equal(candidates[1].check, candidates[0].check) == last, "%s",
-                      changes[i]);
-        ck_assert(config_check_equal(candidates[0].check, candidates[2].check));
-        config_free(config);
-    }
+    for (size_t i = 0; i < COUNT(https_changes); i++)
+        ck_assert_msg(!same_with(https, https_changes[i]), "%s", https_changes[i]);
+    for (size_t i = 0; i < COUNT(tls_changes); i++)
+        ck_assert_msg(!same_with(tls, tls_changes[i]), "%s", tls_changes[i]);
+    ck_assert(same_with(https, ""));
+    ck_assert(same_with(tls, "\"send\": \"x\""));
+    ck_assert(same_with(https, "\"interval\": \"5s\", \"fast_interval\": \"2s\", "
+                               "\"timeout\": \"1s\", \"rise\": 1, \"fall\": 1"));
     remove_sandbox();
 }
 END_TEST

@@ -62,7 +62,9 @@ class Https(harness.TestCase):
         self.assert_down(hard, "127.0.1.1", "tls-failed")
 
     def test_verify_false_accepts_any_certificate(self):
-        self.site("127.0.1.1", tls_block("127.0.1.1", *self.authority.issue(OTHER, "wrong-name")))
+        stranger = harness.Authority(self.path("ca"))
+        certificate = stranger.issue(OTHER, "wrong", expires="20200201000000Z")
+        self.site("127.0.1.1", tls_block("127.0.1.1", *certificate))
         self.site("127.0.1.2", tls_block("127.0.1.2", *self.good))
         self.hard({NAME: self.host("127.0.1.1", "127.0.1.2", verify=False)})
         self.assert_answer(NAME, ["127.0.1.1"])
