@@ -158,6 +158,18 @@ static void make_printable(char *text)
     }
 }
 
+/* libev counts from the begin of its current iteration, which may be some callbacks ago. */
+void check_set_timer(struct check *check,
+                     void (*callback)(struct ev_loop *, struct ev_timer *, int), int64_t after_us)
+{
+    struct ev_loop *loop = check->checker->loop;
+    ev_timer_stop(loop, &check->timer);
+    ev_timer_init(&check->timer, callback, after_us > 0 ? (double)after_us / 1e6 : 0., 0.);
+    check->timer.data = check;
+    ev_now_update(loop);
+    ev_timer_start(loop, &check->timer);
+}
+
 void check_end(struct check *check, enum check_reason reason, const char *format, ...)
 {
     struct check_result *result = &check->result;
@@ -173,10 +185,7 @@ void check_end(struct check *check, enum check_reason reason, const char *format
         deliver(check);
         return;
     }
-    ev_timer_stop(check->checker->loop, &check->timer);
-    ev_set_cb(&check->timer, on_late_delivery);
-    ev_timer_set(&check->timer, 0., 0.);
-    ev_timer_start(check->checker->loop, &check->timer);
+    check_set_timer(check, on_late_delivery, 0);
 }
 
 void check_end_not_connected(struct check *check, int error)
@@ -198,8 +207,6 @@ struct check *check_start(struct checker *checker, const struct check_target *ta
     check->done = done;
     check->arg = arg;
     check->started_us = check_now_us();
-    ev_timer_init(&check->timer, on_late_delivery, 0., 0.);
-    check->timer.data = check;
     check->starting = true;
     check->kind->start(check);
     check->starting = false;
@@ -220,20 +227,22 @@ bool check_text_append(struct check_text *text, const char *bytes, size_t size_b
 {
     if (size_bytes > CHECK_TEXT_MAX_BYTES - text->size_bytes)
         size_bytes = CHECK_TEXT_MAX_BYTES - text->size_bytes;
-    size_t needed_bytes = text->size_bytes + size_bytes;
+    size_t needed_bytes = text->size_bytes + size_bytes + 1;
     if (needed_bytes > text->capacity_bytes) {
         size_t capacity_bytes = text->capacity_bytes ? text->capacity_bytes : TEXT_FIRST_BYTES;
         while (capacity_bytes < needed_bytes)
             capacity_bytes *= 2;
+        if (capacity_bytes > CHECK_TEXT_MAX_BYTES)
+            capacity_bytes = CHECK_TEXT_MAX_BYTES + 1;
         char *grown = realloc(text->bytes, capacity_bytes);
         if (!grown)
             return false;
         text->bytes = grown;
         text->capacity_bytes = capacity_bytes;
     }
-    if (size_bytes > 0)
-        memcpy(text->bytes + text->size_bytes, bytes, size_bytes);
-    text->size_bytes = needed_bytes;
+    memcpy(text->bytes + text->size_bytes, bytes, size_bytes);
+    text->size_bytes += size_bytes;
+    text->bytes[text->size_bytes] = '\0';
     return true;
 }
 

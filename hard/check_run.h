@@ -28,7 +28,7 @@ extern const struct check_kind check_kind_tls;
 
 /* The beginning of what a server said. All zero is empty. */
 struct check_text {
-    char *bytes; /* not a string: holds whatever came, NUL included */
+    char *bytes; /* whatever came, NUL included, and one NUL more; or NULL */
     size_t size_bytes;
     size_t capacity_bytes;
 };
@@ -58,7 +58,7 @@ struct check {
     struct check_result result;
     int64_t started_us;    /* monotonic */
     bool starting;         /* within kind->start: done must not be called */
-    struct ev_timer timer; /* the time limit of tcp and tls; delivers what ended within start */
+    struct ev_timer timer; /* see check_set_timer; also delivers what ended within start */
 
     struct transfer *transfer; /* http, tls; or NULL */
     struct check_text text;    /* http: the body; tcp, tls: what was received */
@@ -67,7 +67,7 @@ struct check {
             struct curl_slist *headers; /* to send; libcurl takes no copy */
             size_t headers_bytes;       /* received */
             size_t body_bytes;          /* seen, whether kept in text or not */
-            int stop;                   /* enum http_stop of check_http.c */
+            enum http_stop stop;
         } http;
         struct {
             int fd; /* tcp: its own, -1 for none; tls: libcurl's */
@@ -91,6 +91,11 @@ enum check_reason check_reason_of_errno(int error);
  * total_us that is still 0 becomes the time since the start. */
 void check_end(struct check *check, enum check_reason reason, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+
+/* Lets callback, with check as its data, come after_us from now, unless the check ends before. One
+ * at a time. */
+void check_set_timer(struct check *check,
+                     void (*callback)(struct ev_loop *, struct ev_timer *, int), int64_t after_us);
 
 /* Ends a check for which no connection could be had, with the errno of what failed. */
 void check_end_not_connected(struct check *check, int error);

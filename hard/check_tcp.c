@@ -187,7 +187,6 @@ static void on_tcp_timeout(struct ev_loop *loop, struct ev_timer *timer, int eve
 
 static void tcp_start(struct check *check)
 {
-    struct ev_loop *loop = check->checker->loop;
     check->talk.fd =
         socket(check->target->address.family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     ev_io_init(&check->talk.io, on_connecting, check->talk.fd, EV_WRITE);
@@ -196,10 +195,8 @@ static void tcp_start(struct check *check)
         return;
     }
     check->talk.io.data = check;
-    ev_io_start(loop, &check->talk.io);
-    ev_set_cb(&check->timer, on_tcp_timeout);
-    ev_timer_set(&check->timer, check->target->check->timeout_ms / 1000., 0.);
-    ev_timer_start(loop, &check->timer);
+    ev_io_start(check->checker->loop, &check->talk.io);
+    check_set_timer(check, on_tcp_timeout, (int64_t)check->target->check->timeout_ms * 1000);
 }
 
 /* A plain close: to the server, a client that came and left. A reset (SO_LINGER 0), which HAProxy

@@ -55,12 +55,9 @@ static void on_talk_timeout(struct ev_loop *loop, struct ev_timer *timer, int ev
 /* The handshake is done, and libcurl's own time limit with it. */
 static void start_talk(struct check *check)
 {
-    struct ev_loop *loop = check->checker->loop;
     int64_t spent_us = check_now_us() - check->started_us;
-    int64_t left_us = (int64_t)check->target->check->timeout_ms * 1000 - spent_us;
-    ev_set_cb(&check->timer, on_talk_timeout);
-    ev_timer_set(&check->timer, left_us > 0 ? (double)left_us / 1e6 : 0., 0.);
-    ev_timer_start(loop, &check->timer);
+    int64_t limit_us = (int64_t)check->target->check->timeout_ms * 1000;
+    check_set_timer(check, on_talk_timeout, limit_us - spent_us);
     curl_easy_getinfo(check->transfer->easy, CURLINFO_ACTIVESOCKET, &check->talk.fd);
     talk_start(check, &tls_transport);
 }

@@ -30,6 +30,8 @@ static void on_socket_ready(struct ev_loop *ev, struct ev_io *io, int events)
 
 static void run_timers(struct curl_loop *loop)
 {
+    ev_timer_stop(loop->ev, &loop->timer);
+    ev_prepare_stop(loop->ev, &loop->at_once);
     int running;
     curl_multi_socket_action(loop->multi, CURL_SOCKET_TIMEOUT, 0, &running);
     report_ended(loop);
@@ -44,8 +46,8 @@ static void on_timer(struct ev_loop *ev, struct ev_timer *timer, int events)
 
 static void on_at_once(struct ev_loop *ev, struct ev_prepare *at_once, int events)
 {
+    (void)ev;
     (void)events;
-    ev_prepare_stop(ev, at_once); /* unless libcurl wants it again */
     run_timers(at_once->data);
 }
 
@@ -75,23 +77,22 @@ static int want_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void *
 }
 
 /* libcurl wants to be called in delay_ms, instead of whenever it wanted before; not at all for -1.
- * It must not be called from here, not even for 0: every transfer starts with that, and a prepare
- * watcher serves all that start together before the loop polls again, where a timer of 0 would make
- * it poll once more. */
+ * It must not be called from here, not even for 0, with which every transfer starts. For that the
+ * timer alone would do, but make the loop poll once more; the prepare watcher serves all that start
+ * together before it polls. Only what starts after the prepare watchers ran is left to the timer.
+ */
 static int want_timer(CURLM *multi, long delay_ms, void *arg)
 {
     (void)multi;
     struct curl_loop *loop = arg;
     ev_timer_stop(loop->ev, &loop->timer);
-    if (delay_ms == 0) {
-        ev_prepare_start(loop->ev, &loop->at_once);
-        return 0;
-    }
     ev_prepare_stop(loop->ev, &loop->at_once);
-    if (delay_ms > 0) {
+    if (delay_ms >= 0) {
         ev_timer_set(&loop->timer, (double)delay_ms / 1000.0, 0.);
         ev_timer_start(loop->ev, &loop->timer);
     }
+    if (delay_ms == 0)
+        ev_prepare_start(loop->ev, &loop->at_once);
     return 0;
 }
 

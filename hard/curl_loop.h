@@ -27,7 +27,7 @@ struct curl_loop {
     struct ev_loop *ev;
     CURLM *multi;
     struct ev_timer timer;
-    struct ev_prepare at_once; /* the timer, when it is due already */
+    struct ev_prepare at_once; /* beside the timer, when that is due already */
     curl_loop_ended_fn *ended;
 };
 

@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <stdarg.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -20,6 +19,11 @@ struct line {
 void log_set_level(int level)
 {
     log_level = level;
+}
+
+bool log_wants(int level)
+{
+    return level <= log_level;
 }
 
 static const char *level_text(int level)
@@ -97,7 +101,7 @@ static void add_time(struct line *line)
 
 void log_event(int level, const char *event, ...)
 {
-    if (level > log_level)
+    if (!log_wants(level))
         return;
     int saved_errno = errno;
     struct line line = {.length = 0};

@@ -4,10 +4,14 @@
 #ifndef HAR_HARD_LOG_H
 #define HAR_HARD_LOG_H
 
+#include <stdbool.h>
 #include <syslog.h> /* LOG_ERR, LOG_WARNING, LOG_NOTICE, LOG_INFO, LOG_DEBUG */
 
 /* Lines less urgent than level are not written. LOG_NOTICE until it is called. */
 void log_set_level(int level);
+
+/* Whether a line of this level would be written; to spare the work of wording it. */
+bool log_wants(int level);
 
 /* Writes one line: event, then pairs of key and value up to a NULL key. A pair whose value is NULL
  * is left out. A value with anything but plain visible characters is quoted, and control bytes

@@ -43,6 +43,8 @@ static void update_answer(struct monitor *monitor, struct host *host, int level)
 static void log_result(int level, const char *event, const struct endpoint *endpoint,
                        enum health_state was, const struct check_result *result)
 {
+    if (!log_wants(level))
+        return;
     char address[HAR_ADDRESS_TEXT_MAX], connect_us[16], total_us[16];
     snprintf(connect_us, sizeof connect_us, "%u", result->connect_us);
     snprintf(total_us, sizeof total_us, "%u", result->total_us);
