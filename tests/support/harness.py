@@ -33,11 +33,13 @@ import unittest
 import urllib.parse
 import urllib.request
 
+if "HAR_BUILDDIR" not in os.environ:
+    sys.exit("run it through make, which knows the paths: make check TESTS=... (tests/README)")
 BUILD = os.environ["HAR_BUILDDIR"]
 RANKING = os.environ["HAR_RANKING_DB"]
 HARD = os.path.join(BUILD, "hard/hard")
 DEADLINE_S = 20  # for what takes a second on an idle machine
-QUICK = {"interval": "200ms", "timeout": "5s"}  # a check for tests: a busy machine is no dead server
+QUICK = {"interval": "200ms", "timeout": "5s"}  # a check; a busy machine is no dead server
 
 NSSWITCH = "passwd: files\ngroup: files\nhosts: {hosts}\n"
 NSSWITCH_HOSTS = "files har [!UNAVAIL=return] dns"
@@ -45,6 +47,7 @@ NSSWITCH_HOSTS = "files har [!UNAVAIL=return] dns"
 # --- The small machine ------------------------------------------------------------------------
 
 UNSHARE = ["unshare", "--mount", "--net", "--pid", "--fork", "--kill-child", "--mount-proc"]
+IPV6 = [f"2001:db8::{place}" for place in (1, 2, 3)]
 
 
 def skip_all(why):
@@ -78,6 +81,16 @@ def run(*command, check=True, **options):
     if check and done.returncode != 0:
         raise AssertionError(f"{' '.join(command)}: exit {done.returncode}\n{done.stdout}")
     return done
+
+
+def have_ipv6():
+    """Whether a server can listen on the addresses of IPV6."""
+    with socket.socket(socket.AF_INET6) as probe:
+        try:
+            probe.bind((IPV6[0], 0))
+            return True
+        except OSError:
+            return False
 
 
 def _make_private(folder, work):
@@ -117,8 +130,8 @@ def _furnish(work):
     run("ip", "link", "set", "lo", "up")
     # With loopback addresses alone, AI_ADDRCONFIG (getent sets it) would hide whole families.
     run("ip", "address", "add", "192.0.2.1/32", "dev", "lo")
-    for place in range(1, 4):
-        run("ip", "address", "add", f"2001:db8::{place}/128", "dev", "lo", "nodad", check=False)
+    for address in IPV6:
+        run("ip", "address", "add", f"{address}/128", "dev", "lo", "nodad", check=False)
     set_nsswitch()
     write("/etc/hosts", "127.0.0.1 localhost\n")
     write("/etc/resolv.conf", "nameserver 127.0.0.1\noptions timeout:1 attempts:1\n")
@@ -136,7 +149,11 @@ def main(machine=True):
             _run_tests()
     if "HAR_TEST_WORK" not in os.environ:
         _enter()
-    _furnish(os.environ["HAR_TEST_WORK"])
+    try:
+        _furnish(os.environ["HAR_TEST_WORK"])
+    except (OSError, AssertionError) as error:
+        print("cannot set up the test's machine:", error)
+        sys.exit(99)
     _run_tests()
 
 
@@ -214,7 +231,7 @@ class Server:
 
     def start(self):
         """Also: again after kill(), on the same port."""
-        options = [part for key, value in self.settings.items() for part in (f"--{key}", str(value))]
+        options = [f"--{key}={value}" for key, value in self.settings.items()]
         quoted = f"[{self.address}]" if ":" in self.address else self.address
         if os.path.exists(self.log):
             os.unlink(self.log)
@@ -317,9 +334,9 @@ class Authority:
         base = f"{self.folder}/{label}"
         run("openssl", "req", *self.KEY, "-subj", f"/CN={name}", "-addext",
             f"subjectAltName=DNS:{name}", "-keyout", f"{base}.key", "-out", f"{base}.csr")
-        run("openssl", "ca", "-batch", "-notext", "-config",
-            f"{self.folder}/ca.conf", "-cert", self.certificate, "-keyfile",
-            f"{self.folder}/ca.key", "-startdate", "20200101000000Z", "-enddate", expires,
+        run("openssl", "ca", "-batch", "-notext", "-config", f"{self.folder}/ca.conf",
+            "-cert", self.certificate, "-keyfile", f"{self.folder}/ca.key",
+            "-startdate", "20200101000000Z", "-enddate", expires,
             "-in", f"{base}.csr", "-out", f"{base}.pem")
         return f"{base}.pem", f"{base}.key"
 
@@ -403,12 +420,12 @@ class Hard:
 # --- Questions --------------------------------------------------------------------------------
 
 
-def getent(name, database="ahosts", service="har"):
+def getent(name, service="har"):
     """The addresses that getaddrinfo gives, in order; none when the name does not resolve.
 
     service: asked alone (getent -s), or None for what nsswitch.conf says."""
     only = ["-s", f"hosts:{service}"] if service else []
-    done = run("getent", *only, database, name, check=False)
+    done = run("getent", *only, "ahosts", name, check=False)
     if done.returncode not in (0, 2):
         raise AssertionError(f"getent {name}: exit {done.returncode}\n{done.stdout}")
     return [line.split()[0] for line in done.stdout.splitlines() if "STREAM" in line]
@@ -476,10 +493,10 @@ class TestCase(unittest.TestCase):
 
     @staticmethod
     def print_log(path):
-        """Automake shows a test's output when it failed."""
+        """Of every test, for tests/functional/STORY/test_STORY.log."""
         if os.path.exists(path):
             with open(path, encoding="utf-8", errors="replace") as log:
-                print(f"--- hard's log\n{log.read()}---", file=sys.stderr)
+                print(f"\n--- hard's log\n{log.read()}---", file=sys.stderr)
 
     def assert_answer(self, name, addresses, deadline_s=DEADLINE_S, **options):
         """Waits until name resolves to just these addresses, in this order."""

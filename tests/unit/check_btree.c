@@ -95,6 +95,29 @@ START_TEST(utf16)
 }
 END_TEST
 
+/* How many bytes a row says it has, or its header, is not true. The row lies in the middle of its
+ * page: before that of "a", which was written first. */
+START_TEST(row_with_wrong_length)
+{
+    const size_t page_at = RANKING_PAGE_BYTES;
+    unsigned char bytes[3 * RANKING_PAGE_BYTES];
+    write_rows("('a', 'answer', '192.0.2.2', 1, NULL, 1700000001),"
+               "('h', 'answer', '192.0.2.1', 1, NULL, 1700000001)");
+    ck_assert_uint_eq(read_file(bytes, sizeof bytes), 2 * RANKING_PAGE_BYTES);
+    size_t row_at = page_at + (size_t)(bytes[page_at + 10] << 8 | bytes[page_at + 11]);
+    for (size_t at = row_at; at < row_at + 2; at++) {
+        for (int change = -1; change <= 1; change += 2) {
+            unsigned char wrong = (unsigned char)(bytes[at] + change);
+            struct ranking_answer answer;
+            patch_file((off_t)at, &wrong, 1);
+            ck_assert_int_eq(look_up("h", AF_INET, &answer), RANKING_ABSENT);
+        }
+        patch_file((off_t)at, &bytes[at], 1);
+    }
+    ck_assert_str_eq(answer_text("h", AF_INET), "192.0.2.1");
+}
+END_TEST
+
 /* --- Damage ----------------------------------------------------------------------------------- */
 
 #define DAMAGE_NAMES 24
@@ -233,6 +256,7 @@ int main(void)
     tcase_add_loop_test(tests, foreign_table, 0, sizeof foreign_tables / sizeof foreign_tables[0]);
     tcase_add_test(tests, name_of_another_type);
     tcase_add_test(tests, utf16);
+    tcase_add_test(tests, row_with_wrong_length);
     tcase_add_test(tests, cut_at_every_length);
     tcase_add_test(tests, every_bit_flipped);
     tcase_add_loop_test(tests, hostile_page, 0, sizeof lies / sizeof lies[0]);

@@ -1,4 +1,4 @@
-"""getent, curl, wget and python3 reach the live server by name through nsswitch.conf, and only it."""
+"""getent, curl, wget and python3 reach the live server by name through nsswitch.conf, no other."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""https checks ask what a client would: the certificate must be of our CA, of that name, and valid."""
+"""An https check believes what a client would: a valid certificate of our CA, for that name."""
 
 import harness
 

@@ -29,7 +29,7 @@ class TcpTls(harness.TestCase):
 
     def test_tcp_expect_without_send_reads_a_banner(self):
         self.assert_states({"type": "tcp", "port": 1, "expect": "220 mail"},
-                           {"good": self.server("127.0.1.1", mode="banner", body="220 mail ready\r\n"),
+                           {"good": self.server("127.0.1.1", mode="banner", body="220 mail\r\n"),
                             "busy": self.server("127.0.1.2", mode="banner", body="421 later\r\n"),
                             "silent": self.server("127.0.1.3", mode="hang"),
                             "closing": self.server("127.0.1.4", mode="drop")},
