@@ -173,11 +173,13 @@ void check_set_timer(struct check *check,
 void check_end(struct check *check, enum check_reason reason, const char *format, ...)
 {
     struct check_result *result = &check->result;
-    va_list arguments;
-    va_start(arguments, format);
-    vsnprintf(result->detail, sizeof result->detail, format, arguments);
-    va_end(arguments);
-    make_printable(result->detail);
+    if (format) {
+        va_list arguments;
+        va_start(arguments, format);
+        vsnprintf(result->detail, sizeof result->detail, format, arguments);
+        va_end(arguments);
+        make_printable(result->detail);
+    }
     result->reason = reason;
     if (result->total_us == 0)
         result->total_us = (uint32_t)(check_now_us() - check->started_us);
@@ -191,8 +193,10 @@ void check_end(struct check *check, enum check_reason reason, const char *format
 void check_end_not_connected(struct check *check, int error)
 {
     enum check_reason reason = check_reason_of_errno(error);
-    bool says_all = reason == REASON_CONNECT_REFUSED || reason == REASON_CONNECT_TIMEOUT;
-    check_end(check, reason, "%s", says_all ? "" : strerror(error));
+    if (reason == REASON_CONNECT_REFUSED || reason == REASON_CONNECT_TIMEOUT)
+        check_end(check, reason, NULL); /* that says it all */
+    else
+        check_end(check, reason, "%s", strerror(error));
 }
 
 struct check *check_start(struct checker *checker, const struct check_target *target,

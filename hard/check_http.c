@@ -137,7 +137,7 @@ static bool append_header(struct curl_slist **list, const char *line)
     return good;
 }
 
-/* Saying that we close is polite, and lets the server do it first. */
+/* Saying that we close is polite, and lets the server do it first. libcurl only reads the list. */
 static char connection_close_text[] = "Connection: close";
 static struct curl_slist connection_close = {.data = connection_close_text, .next = NULL};
 

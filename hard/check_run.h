@@ -87,8 +87,8 @@ int64_t check_now_us(void);
 enum check_reason check_reason_of_errno(int error);
 
 /* Ends a check: releases and frees it, then tells its owner. From within kind->start that comes
- * later, from the loop; so return at once after this. The formatted detail may quote the server. A
- * total_us that is still 0 becomes the time since the start. */
+ * later, from the loop; so return at once after this. The formatted detail may quote the server;
+ * without a format there is none. A total_us that is still 0 becomes the time since the start. */
 void check_end(struct check *check, enum check_reason reason, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 

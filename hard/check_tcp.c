@@ -44,7 +44,7 @@ static bool talk_take(struct check *check, const char *bytes, size_t size_bytes)
         return false;
     }
     if (check_text_holds(&check->text, expect, from_bytes)) {
-        check_end(check, REASON_OK, "%s", "");
+        check_end(check, REASON_OK, NULL);
         return false;
     }
     if (check_text_full(&check->text)) {
@@ -92,7 +92,7 @@ static void talk_go_on(struct check *check)
     if (check->target->check->expect)
         talk_receive(check);
     else
-        check_end(check, REASON_OK, "%s", "");
+        check_end(check, REASON_OK, NULL);
 }
 
 static void on_talk_ready(struct ev_loop *loop, struct ev_io *io, int events)
@@ -180,7 +180,7 @@ static void on_tcp_timeout(struct ev_loop *loop, struct ev_timer *timer, int eve
     (void)events;
     struct check *check = timer->data;
     if (check->result.connect_us == 0)
-        check_end(check, REASON_CONNECT_TIMEOUT, "%s", "");
+        check_end(check, REASON_CONNECT_TIMEOUT, NULL);
     else
         talk_time_out(check);
 }
@@ -202,7 +202,7 @@ static void tcp_start(struct check *check)
 /* A plain close: to the server, a client that came and left. A reset (SO_LINGER 0), which HAProxy
  * prefers, would spare this machine a socket in TIME_WAIT, 60 s of some 250 bytes of kernel memory;
  * but many servers log it as an error, some count it against the client and shut it out in the end,
- * and it throws away what was sent and not yet read. */
+ * and it takes back what is still on its way. */
 static void tcp_release(struct check *check)
 {
     talk_stop(check);

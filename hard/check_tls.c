@@ -52,7 +52,9 @@ static void on_talk_timeout(struct ev_loop *loop, struct ev_timer *timer, int ev
     talk_time_out(timer->data);
 }
 
-/* The handshake is done, and libcurl's own time limit with it. */
+/* The handshake is done, and libcurl's own time limit with it. To libcurl the connection now looks
+ * like an idle one, which the next transfer to start may close; the first curl_easy_send or
+ * curl_easy_recv makes it ours. So the talk starts at once. */
 static void start_talk(struct check *check)
 {
     int64_t spent_us = check_now_us() - check->started_us;
@@ -71,15 +73,14 @@ static void tls_ended(struct check *check, CURLcode code)
         check->result.total_us = 0; /* goes on */
         start_talk(check);
     } else {
-        check_end(check, REASON_OK, "%s", "");
+        check_end(check, REASON_OK, NULL);
     }
 }
 
 static bool prepare(struct check *check)
 {
-    const struct config_check *wanted = check->target->check;
     check->transfer = transfer_get(&check->checker->transfers, check, tls_ended);
-    if (!check->transfer || (has_talk(wanted) && !transfer_keep_apart(check->transfer)))
+    if (!check->transfer)
         return false;
     CURL *easy = check->transfer->easy;
     curl_easy_setopt(easy, CURLOPT_CONNECT_ONLY, 1L);

@@ -118,7 +118,6 @@ int curl_loop_init(struct curl_loop *loop, struct ev_loop *ev, curl_loop_ended_f
     curl_multi_setopt(loop->multi, CURLMOPT_SOCKETDATA, loop);
     curl_multi_setopt(loop->multi, CURLMOPT_TIMERFUNCTION, want_timer);
     curl_multi_setopt(loop->multi, CURLMOPT_TIMERDATA, loop);
-    curl_multi_setopt(loop->multi, CURLMOPT_PIPELINING, CURLPIPE_NOTHING);
     return 0;
 }
 

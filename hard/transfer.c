@@ -60,7 +60,6 @@ static bool set_common(struct transfer *transfer)
     curl_easy_setopt(easy, CURLOPT_PRIVATE, transfer);
     curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, transfer->error);
     curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
-    curl_easy_setopt(easy, CURLOPT_NOPROGRESS, 1L);
     curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, open_socket);
     curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, transfer);
     curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
@@ -84,7 +83,6 @@ static bool set_common(struct transfer *transfer)
 static void transfer_free(struct transfer *transfer)
 {
     curl_easy_cleanup(transfer->easy);
-    curl_share_cleanup(transfer->apart);
     free(transfer);
 }
 
@@ -145,17 +143,15 @@ static bool uses_tls(const struct config_check *check)
     return check->type == CHECK_HTTPS || check->type == CHECK_TLS;
 }
 
-/* The URL has the name, for the Host header and the handshake, not the address. */
+/* The URL has the name, for the Host header and the handshake, not the address. libcurl leaves the
+ * scheme's own port out of the header, as browsers do. */
 static bool set_url(CURL *easy, const struct config_check *check)
 {
-    bool tls = uses_tls(check);
     bool brackets = strchr(check->host, ':') != NULL;
-    char port[sizeof ":65535"] = "";
-    if (check->port != (tls ? 443 : 80))
-        snprintf(port, sizeof port, ":%u", check->port);
     char *url;
-    if (asprintf(&url, "%s://%s%s%s%s%s", tls ? "https" : "http", brackets ? "[" : "", check->host,
-                 brackets ? "]" : "", port, check->path ? check->path : "/") < 0)
+    if (asprintf(&url, "%s://%s%s%s:%u%s", uses_tls(check) ? "https" : "http", brackets ? "[" : "",
+                 check->host, brackets ? "]" : "", check->port,
+                 check->path ? check->path : "/") < 0)
         return false;
     CURLcode code = curl_easy_setopt(easy, CURLOPT_URL, url);
     free(url);
@@ -210,17 +206,6 @@ struct transfer *transfer_get(struct transfer_pool *pool, struct check *owner,
     return transfer;
 }
 
-bool transfer_keep_apart(struct transfer *transfer)
-{
-    if (!transfer->apart) {
-        transfer->apart = curl_share_init();
-        if (!transfer->apart)
-            return false;
-        curl_share_setopt(transfer->apart, CURLSHOPT_SHARE, CURL_LOCK_DATA_CONNECT);
-    }
-    return curl_easy_setopt(transfer->easy, CURLOPT_SHARE, transfer->apart) == CURLE_OK;
-}
-
 bool transfer_start(struct transfer_pool *pool, struct transfer *transfer)
 {
     return curl_loop_add(&pool->loop, transfer->easy);
@@ -231,7 +216,6 @@ void transfer_put(struct transfer_pool *pool, struct transfer *transfer)
     if (!transfer)
         return;
     curl_loop_remove(&pool->loop, transfer->easy);
-    curl_easy_setopt(transfer->easy, CURLOPT_SHARE, NULL);
     if (pool->idle_count == IDLE_MAX) {
         transfer_free(transfer);
         return;
@@ -287,7 +271,7 @@ static void end_not_connected(const struct transfer *transfer)
 static void end_timed_out(const struct transfer *transfer)
 {
     if (!was_connected(transfer))
-        check_end(transfer->owner, REASON_CONNECT_TIMEOUT, "%s", "");
+        check_end(transfer->owner, REASON_CONNECT_TIMEOUT, NULL);
     else if (time_us(transfer, CURLINFO_PRETRANSFER_TIME_T) == 0)
         check_end(transfer->owner, REASON_RESPONSE_TIMEOUT, "in the TLS handshake");
     else if (time_us(transfer, CURLINFO_STARTTRANSFER_TIME_T) == 0)
@@ -338,7 +322,7 @@ static enum check_reason reason_of_code(const struct transfer *transfer, CURLcod
 
 void transfer_end_failed(const struct transfer *transfer, CURLcode code)
 {
-    if (code == CURLE_COULDNT_CONNECT || (transfer->socket_errno && !was_connected(transfer)))
+    if (code == CURLE_COULDNT_CONNECT || transfer->socket_errno)
         end_not_connected(transfer);
     else if (code == CURLE_OPERATION_TIMEDOUT)
         end_timed_out(transfer);

@@ -31,7 +31,6 @@ struct transfer {
     struct check *owner;
     transfer_ended_fn *ended;
     struct transfer *next_idle;
-    CURLSH *apart;    /* transfer_keep_apart, or NULL */
     int socket_errno; /* of socket(2), when that failed */
     struct curl_slist connect_to;
     char connect_to_text[HAR_ADDRESS_TEXT_MAX + sizeof "::[]:65535"];
@@ -46,12 +45,6 @@ void transfer_pool_done(struct transfer_pool *pool);
  * away. NULL without memory. */
 struct transfer *transfer_get(struct transfer_pool *pool, struct check *owner,
                               transfer_ended_fn *ended);
-/* For a connection that is used after the transfer's end (CURLOPT_CONNECT_ONLY): to libcurl it
- * looks like one waiting for reuse, and it closes such as soon as another transfer starts and finds
- * that the peer has spoken or gone. Apart from the others nobody looks. Lasts for one check.
- * Returns false without memory. */
-bool transfer_keep_apart(struct transfer *transfer);
-
 /* Returns false without memory. */
 bool transfer_start(struct transfer_pool *pool, struct transfer *transfer);
 /* Ends it if need be, closes its connection and keeps it for another check. Takes NULL. */

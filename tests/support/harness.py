@@ -47,6 +47,7 @@ NSSWITCH_HOSTS = "files har [!UNAVAIL=return] dns"
 # --- The small machine ------------------------------------------------------------------------
 
 UNSHARE = ["unshare", "--mount", "--net", "--pid", "--fork", "--kill-child", "--mount-proc"]
+WORK = "/run/har-test"  # the place for files; in memory, as all of /run there
 IPV6 = [f"2001:db8::{place}" for place in (1, 2, 3)]
 
 
@@ -63,14 +64,13 @@ def require(*commands):
 
 
 def _enter():
-    """Runs this test again inside the namespaces and exits as it did."""
+    """Starts this test again, inside the namespaces."""
     if os.geteuid() != 0:
         skip_all("mount and network namespaces need root")
     if subprocess.run(UNSHARE + ["true"]).returncode != 0:
         skip_all("root may not make namespaces here (a container without CAP_SYS_ADMIN?)")
-    with tempfile.TemporaryDirectory(prefix="har-test-") as work:
-        command = UNSHARE + [sys.executable, *sys.argv]
-        sys.exit(subprocess.run(command, env={**os.environ, "HAR_TEST_WORK": work}).returncode)
+    os.environ["HAR_TEST_WORK"] = WORK
+    os.execvp(UNSHARE[0], UNSHARE + [sys.executable, *sys.argv])
 
 
 def run(*command, check=True, **options):
@@ -93,9 +93,9 @@ def have_ipv6():
             return False
 
 
-def _make_private(folder, work):
+def _make_private(folder):
     """What is written below folder from here on stays in this namespace."""
-    layer = tempfile.mkdtemp(dir=work)
+    layer = tempfile.mkdtemp(dir=WORK)
     os.mkdir(f"{layer}/upper")
     os.mkdir(f"{layer}/work")
     run("mount", "-t", "overlay", "overlay", "-o",
@@ -114,17 +114,17 @@ def set_nsswitch(hosts=NSSWITCH_HOSTS):
     write("/etc/nsswitch.conf", NSSWITCH.format(hosts=hosts))
 
 
-def _furnish(work):
-    os.chmod(work, 0o755)  # servers that drop root look in
-    run("mount", "-t", "tmpfs", "-o", "mode=755", "tmpfs", work)
+def _furnish():
+    os.umask(0o022)  # servers that drop root look in
     run("mount", "-t", "tmpfs", "-o", "mode=755", "tmpfs", "/run")  # no nscd, no resolved
-    _make_private("/etc", work)
+    os.mkdir(WORK)
+    _make_private("/etc")
     folder = os.path.dirname(RANKING)
     if not folder.startswith("/run/"):
         existing = folder
         while not os.path.isdir(existing):
             existing = os.path.dirname(existing)
-        _make_private(existing, work)
+        _make_private(existing)
     os.makedirs(folder, exist_ok=True)
 
     run("ip", "link", "set", "lo", "up")
@@ -150,10 +150,11 @@ def main(machine=True):
     if "HAR_TEST_WORK" not in os.environ:
         _enter()
     try:
-        _furnish(os.environ["HAR_TEST_WORK"])
+        _furnish()
     except (OSError, AssertionError) as error:
         print("cannot set up the test's machine:", error)
         sys.exit(99)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # process 1 would ignore it
     _run_tests()
 
 

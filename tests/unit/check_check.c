@@ -20,10 +20,10 @@
 #include "tests/support/unit.h"
 
 #define DEADLINE_S 10.
-#define SHORT_MS 150 /* time limit of a check that is meant to run into it */
+#define NO_ROUTE "127.255.255.255" /* a broadcast: Linux has none for TCP, in whatever network */
+#define SHORT_MS 150               /* time limit of a check that is meant to run into it */
 
-/* --- peers --------------------------------------------------------------------------------------
- */
+/* --- peers ------------------------------------------------------------------------------------ */
 
 /* A process that serves until the test ends. */
 struct peer {
@@ -149,8 +149,7 @@ static uint16_t closed_port(bool silent)
     return ntohs(address.sin_port);
 }
 
-/* --- checks -------------------------------------------------------------------------------------
- */
+/* --- checks ----------------------------------------------------------------------------------- */
 
 static struct ev_loop *loop;
 static struct checker *checker;
@@ -300,8 +299,7 @@ static int open_descriptors(void)
     return count;
 }
 
-/* --- any kind -----------------------------------------------------------------------------------
- */
+/* --- any kind --------------------------------------------------------------------------------- */
 
 START_TEST(reasons_have_the_words_of_the_log)
 {
@@ -345,10 +343,9 @@ END_TEST
 
 START_TEST(an_address_without_a_route_is_unreachable)
 {
-    /* A broadcast address: Linux has no route to it for TCP, with whatever network. */
     struct config_check wanted = plain(kinds[_i], 80);
     struct check_target target = {.check = &wanted};
-    ck_assert_int_eq(har_address_parse("127.255.255.255", &target.address), 0);
+    ck_assert_int_eq(har_address_parse(NO_ROUTE, &target.address), 0);
     struct check_result result = ask_target(&target);
     assert_result(&result, REASON_UNREACHABLE, "Network is unreachable", "");
 }
@@ -383,8 +380,7 @@ START_TEST(ipv6_works)
 }
 END_TEST
 
-/* --- http ---------------------------------------------------------------------------------------
- */
+/* --- http ------------------------------------------------------------------------------------- */
 
 START_TEST(a_good_answer_is_ok)
 {
@@ -552,6 +548,18 @@ START_TEST(status_ranges_decide)
 }
 END_TEST
 
+START_TEST(a_redirect_is_not_followed)
+{
+    struct config_status_range range = {200, 399};
+    struct peer server = start_server("127.0.0.1:0");
+    struct config_check wanted = plain(CHECK_HTTP, server.port);
+    wanted.statuses = &range;
+    control(&server, "/_set?status=302&header=Location:+/elsewhere");
+    expect(&wanted, REASON_OK, "status 302");
+    ck_assert_ptr_nonnull(strstr(control(&server, "/_stats"), "\"requests\": 1,"));
+}
+END_TEST
+
 START_TEST(the_body_decides)
 {
     struct peer server = start_server("127.0.0.1:0");
@@ -594,8 +602,7 @@ START_TEST(the_body_decides)
 }
 END_TEST
 
-/* --- tcp ----------------------------------------------------------------------------------------
- */
+/* --- tcp -------------------------------------------------------------------------------------- */
 
 START_TEST(every_talk_has_its_reason)
 {
@@ -640,8 +647,7 @@ START_TEST(every_talk_has_its_reason)
 }
 END_TEST
 
-/* --- TLS ----------------------------------------------------------------------------------------
- */
+/* --- TLS -------------------------------------------------------------------------------------- */
 
 /* Makes, in a folder of its own, a CA and certificates of it: good (api.example.com), other
  * (another name) and expired; and client, which belongs to nobody. Once for all tests. */
@@ -808,11 +814,39 @@ START_TEST(a_talk_goes_over_tls)
 }
 END_TEST
 
-/* To libcurl the connection of a tls check that talks looks idle, and it closes idle ones on which
- * something has come in when, a second or more after it last did so, another transfer starts. */
+/* Runs the loop until the peer has printed text. */
+static void run_until_printed(const struct peer *peer, const char *text)
+{
+    char printed[8192] = "";
+    size_t length = 0;
+    struct pollfd heard = {.fd = peer->out, .events = POLLIN};
+    for (double start = ev_time(); !strstr(printed, text);) {
+        ck_assert_msg(ev_time() < start + DEADLINE_S, "no \"%s\" in %s", text, printed);
+        run_for_ms(5);
+        if (poll(&heard, 1, 0) <= 0)
+            continue;
+        ssize_t got = read(peer->out, printed + length, sizeof printed - 1 - length);
+        ck_assert_msg(got > 0, "no \"%s\" in %s", text, printed);
+        length += (size_t)got;
+    }
+}
+
+START_TEST(the_last_word_over_tls_arrives)
+{
+    struct peer server = start_tls("-cert good.pem -key good.key");
+    struct config_check wanted = plain(CHECK_TLS, server.port);
+    wanted.ca_file = tls_file("ca.pem");
+    wanted.send = (char *)"hello\n";
+    expect(&wanted, REASON_OK, "");
+    run_until_printed(&server, "hello\n");
+}
+END_TEST
+
+/* When libcurl starts a transfer it may close idle connections on which the peer has spoken or
+ * gone, once in a second. That of a tls check that talks is not to be taken for one. */
 START_TEST(another_check_does_not_end_a_tls_talk)
 {
-    struct peer server = start_tls("-cert good.pem -key good.key -naccept 1");
+    struct peer server = start_tls("-cert good.pem -key good.key");
     struct peer plain_server = start_server("127.0.0.1:0");
     struct config_check wanted = plain(CHECK_TLS, server.port);
     struct config_check other = plain(CHECK_HTTP, plain_server.port);
@@ -822,30 +856,22 @@ START_TEST(another_check_does_not_end_a_tls_talk)
     struct check_target target = target_of(&wanted), other_target = target_of(&other);
     struct outcome outcome = {0}, other_outcome = {0};
     ck_assert_ptr_nonnull(check_start(checker, &target, on_done, &outcome));
+    run_until_printed(&server, "hello\n");
 
-    char said[8192] = "";
-    size_t length = 0;
-    struct pollfd heard = {.fd = server.out, .events = POLLIN};
-    for (double start = ev_time(); !strstr(said, "hello\n");) {
-        ck_assert(ev_time() < start + DEADLINE_S);
-        run_for_ms(5);
-        if (poll(&heard, 1, 0) > 0)
-            length += (size_t)read(server.out, said + length, sizeof said - 1 - length);
-    }
-    /* Now the talk waits for its answer, which comes while the loop does not run. */
-    ck_assert_int_eq(write(server.in, "220 ready\n", 10), 10);
-    close(server.in); /* and then it closes */
-    poll(NULL, 0, 1500);
-
+    bool replies = _i == 0;
+    if (replies)
+        ck_assert_int_eq(write(server.in, "220 ready\n", 10), 10);
+    else
+        kill(server.pid, SIGKILL);
+    poll(NULL, 0, 1500); /* all this comes in while the loop does not run */
     ck_assert_ptr_nonnull(check_start(checker, &other_target, on_done, &other_outcome));
     run_until(&outcome.calls, 1);
-    assert_result(&outcome.result, REASON_OK, "", "");
+    assert_result(&outcome.result, replies ? REASON_OK : REASON_CLOSED, "", "");
     run_until(&other_outcome.calls, 1);
 }
 END_TEST
 
-/* --- starting and cancelling --------------------------------------------------------------------
- */
+/* --- starting and cancelling ------------------------------------------------------------------ */
 
 START_TEST(a_cancelled_check_is_silent)
 {
@@ -935,12 +961,13 @@ static void on_chain_done(void *arg, const struct check_result *result)
     struct chain *chain = arg;
     chain->check = NULL;
     chain->ended++;
-    ev_break(loop, EVBREAK_ONE);
     if (chain->rival) {
         check_cancel(chain->rival->check);
         chain->rival->check = NULL;
     }
-    if (chain->left-- > 0) {
+    if (chain->left-- == 0) {
+        ev_break(loop, EVBREAK_ONE);
+    } else {
         chain->check = check_start(checker, chain->target, on_chain_done, chain);
         if (chain->rival)
             chain->rival->check = check_start(checker, chain->target, on_chain_done, chain->rival);
@@ -951,10 +978,13 @@ START_TEST(done_may_start_and_cancel)
 {
     struct peer server = start_server("127.0.0.1:0");
     control(&server, "/_set?mode=drop"); /* ends a handshake, too */
-    uint16_t ports[] = {server.port, closed_port(false)};
-    for (int port = 0; port < 2; port++) {
+    /* One that is accepted, one refused, and one that fails within the first call of libcurl. */
+    uint16_t ports[] = {server.port, closed_port(false), 80};
+    for (int port = 0; port < 3; port++) {
         struct config_check wanted = plain(kinds[_i], ports[port]);
         struct check_target target = target_of(&wanted);
+        if (port == 2)
+            har_address_parse(NO_ROUTE, &target.address);
         struct chain single = {.target = &target, .left = 20};
         single.check = check_start(checker, &target, on_chain_done, &single);
         run_until(&single.ended, 21);
@@ -1006,8 +1036,7 @@ START_TEST(a_thousand_checks_leave_no_descriptor)
 }
 END_TEST
 
-/* ------------------------------------------------------------------------------------------------
- */
+/* --------------------------------------------------------------------------------------------- */
 
 static TCase *add_case(Suite *suite, const char *title)
 {
@@ -1039,6 +1068,7 @@ int main(void)
     tcase_add_test(http, proxies_of_the_environment_are_ignored);
     tcase_add_loop_test(http, every_answer_has_its_reason, 0, ANSWER_COUNT);
     tcase_add_test(http, status_ranges_decide);
+    tcase_add_test(http, a_redirect_is_not_followed);
     tcase_add_test(http, the_body_decides);
 
     TCase *tcp = add_case(suite, "tcp");
@@ -1051,7 +1081,8 @@ int main(void)
     tcase_add_loop_test(tls, a_server_without_tls_fails_the_handshake, 0, 2);
     tcase_add_test(tls, https_needs_an_answer);
     tcase_add_test(tls, a_talk_goes_over_tls);
-    tcase_add_test(tls, another_check_does_not_end_a_tls_talk);
+    tcase_add_test(tls, the_last_word_over_tls_arrives);
+    tcase_add_loop_test(tls, another_check_does_not_end_a_tls_talk, 0, 2);
     tcase_add_test(tls, a_tls_talk_is_cancelled);
 
     TCase *order = add_case(suite, "starting and cancelling");
