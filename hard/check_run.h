@@ -117,7 +117,7 @@ struct talk_transport {
 };
 
 /* The rest of a tcp or tls check once check->talk.fd is connected: says `send`, waits for `expect`,
- * and and ends the check. The timer is the caller's. */
+ * and ends the check. The timer is the caller's. */
 void talk_start(struct check *check, const struct talk_transport *transport);
 /* Ends a check whose time ran out after talk_start. */
 void talk_time_out(struct check *check);

@@ -23,19 +23,15 @@
 #define TEXT_OF_EXPANDED(number) #number
 
 /* No journal: a table that fails half-way is thrown away whole. */
+/* clang-format off */
 #define PREPARE_DATABASE                                                                           \
-    "PRAGMA page_size = " TEXT_OF(                                                                 \
-        RANKING_PAGE_BYTES) ";"                                                                    \
-                            "PRAGMA encoding = 'UTF-8';"                                           \
-                            "PRAGMA application_id = " TEXT_OF(                                    \
-                                RANKING_APPLICATION_ID) ";"                                        \
-                                                        "PRAGMA user_version = " TEXT_OF(          \
-                                                            RANKING_USER_VERSION) ";"              \
-                                                                                  "PRAGMA "        \
-                                                                                  "journal_mode "  \
-                                                                                  "= OFF;"         \
-                                                                                  "BEGIN"          \
-                                                                                  ";" RANKING_CREATE_TABLE
+    "PRAGMA page_size = " TEXT_OF(RANKING_PAGE_BYTES) ";"                                          \
+    "PRAGMA encoding = 'UTF-8';"                                                                   \
+    "PRAGMA application_id = " TEXT_OF(RANKING_APPLICATION_ID) ";"                                 \
+    "PRAGMA user_version = " TEXT_OF(RANKING_USER_VERSION) ";"                                     \
+    "PRAGMA journal_mode = OFF;"                                                                   \
+    "BEGIN;" RANKING_CREATE_TABLE
+/* clang-format on */
 #define INSERT_ROW "INSERT INTO answer VALUES(?1, ?2, ?3, ?4, ?5, ?6)"
 #define SELECT_ROOT "SELECT rootpage FROM sqlite_master WHERE name = 'answer'"
 
