@@ -15,332 +15,27 @@ that a test does there reaches the machine outside, and all of it ends with the 
 
     harness.main()
 
-Needs root for the namespaces; without it the test is skipped (exit status 77). A test that
-starts nothing and looks at files alone ends in harness.main(machine=False) and needs nothing.
+Needs root for the namespaces; without it the test is skipped (exit status 77). A test that looks
+at files or runs commands alone ends in harness.main(machine=False) and needs no root. machine.py
+holds the machine, servers.py what is started in it beside the daemon.
 """
 
 import json
 import os
 import re
-import shutil
 import signal
 import socket
-import subprocess
 import sys
 import tempfile
-import time
 import unittest
-import urllib.parse
-import urllib.request
 
-if "HAR_BUILDDIR" not in os.environ:
-    sys.exit("run it through make, which knows the paths: make check TESTS=... (tests/README)")
-BUILD = os.environ["HAR_BUILDDIR"]
-RANKING = os.environ["HAR_RANKING_DB"]
+# Tests use these through this module.
+from machine import (BUILD, DEADLINE_S, IPV6, RANKING, enter, furnish, have_ipv6, require, run,
+                     set_nsswitch, wait_until, write)
+from servers import Authority, Nginx, Process, Server
+
 HARD = os.path.join(BUILD, "hard/hard")
-DEADLINE_S = 20  # for what takes a second on an idle machine
 QUICK = {"interval": "200ms", "timeout": "5s"}  # a check; a busy machine is no dead server
-
-NSSWITCH = "passwd: files\ngroup: files\nhosts: {hosts}\n"
-NSSWITCH_HOSTS = "files har [!UNAVAIL=return] dns"
-
-# --- The small machine ------------------------------------------------------------------------
-
-UNSHARE = ["unshare", "--mount", "--net", "--pid", "--fork", "--kill-child", "--mount-proc"]
-WORK = "/run/har-test"  # the place for files; in memory, as all of /run there
-IPV6 = [f"2001:db8::{place}" for place in (1, 2, 3)]
-
-
-def skip_all(why):
-    print("skipped:", why)
-    sys.exit(77)
-
-
-def require(*commands):
-    """Skips the whole test unless these programs are installed."""
-    absent = [command for command in commands if shutil.which(command) is None]
-    if absent:
-        skip_all(f"{', '.join(absent)} not found; scripts/deps test installs all that tests need")
-
-
-def _enter():
-    """Starts this test again, inside the namespaces."""
-    if os.geteuid() != 0:
-        skip_all("mount and network namespaces need root")
-    if subprocess.run(UNSHARE + ["true"]).returncode != 0:
-        skip_all("root may not make namespaces here (a container without CAP_SYS_ADMIN?)")
-    os.environ["HAR_TEST_WORK"] = WORK
-    os.execvp(UNSHARE[0], UNSHARE + [sys.executable, *sys.argv])
-
-
-def run(*command, check=True, **options):
-    """subprocess.run with text captured, standard error in standard output, and a deadline."""
-    options = {"text": True, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT,
-               "timeout": DEADLINE_S, **options}
-    done = subprocess.run(command, **options)
-    if check and done.returncode != 0:
-        raise AssertionError(f"{' '.join(command)}: exit {done.returncode}\n{done.stdout}")
-    return done
-
-
-def have_ipv6():
-    """Whether a server can listen on the addresses of IPV6."""
-    with socket.socket(socket.AF_INET6) as probe:
-        try:
-            probe.bind((IPV6[0], 0))
-            return True
-        except OSError:
-            return False
-
-
-def _make_private(folder):
-    """What is written below folder from here on stays in this namespace."""
-    layer = tempfile.mkdtemp(dir=WORK)
-    os.mkdir(f"{layer}/upper")
-    os.mkdir(f"{layer}/work")
-    run("mount", "-t", "overlay", "overlay", "-o",
-        f"lowerdir={folder},upperdir={layer}/upper,workdir={layer}/work", folder)
-
-
-def write(path, text):
-    """Puts a file in the place of whatever is there, be it a symbolic link."""
-    if os.path.islink(path):
-        os.unlink(path)
-    with open(path, "w", encoding="utf-8") as out:
-        out.write(text)
-
-
-def set_nsswitch(hosts=NSSWITCH_HOSTS):
-    write("/etc/nsswitch.conf", NSSWITCH.format(hosts=hosts))
-
-
-def _furnish():
-    os.umask(0o022)  # servers that drop root look in
-    run("mount", "-t", "tmpfs", "-o", "mode=755", "tmpfs", "/run")  # no nscd, no resolved
-    os.mkdir(WORK)
-    _make_private("/etc")
-    folder = os.path.dirname(RANKING)
-    if not folder.startswith("/run/"):
-        existing = folder
-        while not os.path.isdir(existing):
-            existing = os.path.dirname(existing)
-        _make_private(existing)
-    os.makedirs(folder, exist_ok=True)
-
-    run("ip", "link", "set", "lo", "up")
-    # With loopback addresses alone, AI_ADDRCONFIG (getent sets it) would hide whole families.
-    run("ip", "address", "add", "192.0.2.1/32", "dev", "lo")
-    for address in IPV6:
-        run("ip", "address", "add", f"{address}/128", "dev", "lo", "nodad", check=False)
-    set_nsswitch()
-    write("/etc/hosts", "127.0.0.1 localhost\n")
-    write("/etc/resolv.conf", "nameserver 127.0.0.1\noptions timeout:1 attempts:1\n")
-    os.environ["LD_LIBRARY_PATH"] = BUILD  # where glibc finds libnss_har.so.2
-    for name in list(os.environ):
-        if name.lower().endswith("_proxy"):
-            del os.environ[name]
-
-
-def main(machine=True):
-    """Runs the tests of the calling file. machine: in a small machine of its own, as root."""
-    if not machine:
-        with tempfile.TemporaryDirectory(prefix="har-test-") as work:
-            os.environ["HAR_TEST_WORK"] = work
-            _run_tests()
-    if "HAR_TEST_WORK" not in os.environ:
-        _enter()
-    try:
-        _furnish()
-    except (OSError, AssertionError) as error:
-        print("cannot set up the test's machine:", error)
-        sys.exit(99)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # process 1 would ignore it
-    _run_tests()
-
-
-def _run_tests():
-    result = unittest.main(verbosity=2, exit=False).result
-    if result.wasSuccessful() and result.testsRun == len(result.skipped):
-        sys.exit(77)
-    sys.exit(not result.wasSuccessful())
-
-
-# --- Waiting ----------------------------------------------------------------------------------
-
-
-def wait_until(condition, what, deadline_s=DEADLINE_S):
-    """Asks until condition() is true and returns what it returned. Fails after the deadline."""
-    end = time.monotonic() + deadline_s
-    while True:
-        value = condition()
-        if value:
-            return value
-        if time.monotonic() > end:
-            raise AssertionError(f"not within {deadline_s} s: {what}")
-        time.sleep(0.01)
-
-
-# --- Servers ----------------------------------------------------------------------------------
-
-
-class Process:
-    """A program in a process group of its own, with its output in a file."""
-
-    def __init__(self, command, log, **options):
-        self.command = command
-        self.log_path = log
-        with open(log, "a", encoding="utf-8") as out:
-            self.popen = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out,
-                                          stderr=out, start_new_session=True, **options)
-
-    def log_text(self):
-        with open(self.log_path, encoding="utf-8", errors="replace") as log:
-            return log.read()
-
-    def wait_ready(self, condition):
-        def ready_or_gone():
-            return condition() or self.popen.poll() is not None
-        try:
-            wait_until(ready_or_gone, f"{self.command[0]} ready")
-            if self.popen.poll() is not None:
-                raise AssertionError(f"{' '.join(self.command)}: exit {self.popen.returncode}")
-        except AssertionError:
-            self.kill()
-            print(self.log_text(), file=sys.stderr)
-            raise
-
-    def kill(self, number=signal.SIGKILL):
-        """The whole group at once, so that an nginx has no worker left."""
-        if self.popen.poll() is None:
-            os.killpg(self.popen.pid, number)
-        self.popen.wait(DEADLINE_S)
-
-
-def candidate_for(address, port):
-    return {"address": address, "check": {"port": port}}
-
-
-class Server:
-    """tests/support/test_server on one address; its head comment explains modes and settings."""
-
-    def __init__(self, address, log, port=0, **settings):
-        self.address = address
-        self.port = port
-        self.settings = settings
-        self.log = log
-        self.start()
-
-    def start(self):
-        """Also: again after kill(), on the same port."""
-        options = [f"--{key}={value}" for key, value in self.settings.items()]
-        quoted = f"[{self.address}]" if ":" in self.address else self.address
-        if os.path.exists(self.log):
-            os.unlink(self.log)
-        self.process = Process([os.path.join(BUILD, "tests/support/test_server"),
-                                "--control", "127.0.0.1:0", *options, f"{quoted}:{self.port}"],
-                               self.log)
-        self.process.wait_ready(lambda: "ready " in self.process.log_text())
-        text = self.process.log_text()
-        self.port = int(re.search(r"^ready .*:(\d+)$", text, re.M)[1])
-        self.control = re.search(r"^control (\S+)$", text, re.M)[1]
-
-    def kill(self):
-        self.process.kill()
-
-    def ask(self, path):
-        with urllib.request.urlopen(f"http://{self.control}{path}", timeout=DEADLINE_S) as answer:
-            return answer.read()
-
-    def set(self, **settings):
-        """Another behaviour from the next connection on."""
-        self.ask("/_set?" + urllib.parse.urlencode(settings))
-
-    def stats(self):
-        return json.loads(self.ask("/_stats"))
-
-    @property
-    def candidate(self):
-        return candidate_for(self.address, self.port)
-
-
-NGINX = """
-pid {folder}/nginx.pid;
-daemon off;
-error_log stderr;
-events {{}}
-http {{
-    access_log off;
-    client_body_temp_path {folder}/body;
-    proxy_temp_path {folder}/proxy;
-    fastcgi_temp_path {folder}/fastcgi;
-    uwsgi_temp_path {folder}/uwsgi;
-    scgi_temp_path {folder}/scgi;
-    {servers}
-}}
-"""
-
-
-class Nginx:
-    """One nginx with the server blocks given, in its own folder."""
-
-    def __init__(self, folder, servers, listens):
-        os.makedirs(folder)
-        self.folder = folder
-        self.listens = listens
-        write(f"{folder}/nginx.conf", NGINX.format(folder=folder, servers=servers))
-        self.start()
-
-    def start(self):
-        self.process = Process(["nginx", "-p", self.folder, "-c", f"{self.folder}/nginx.conf",
-                                "-e", "stderr"], f"{self.folder}/log")
-        self.process.wait_ready(lambda: all(map(accepts, self.listens)))
-
-    def kill(self):
-        self.process.kill()
-
-    def access_log(self):
-        """Of server blocks that say `access_log access.log;`."""
-        with open(f"{self.folder}/access.log", encoding="utf-8") as log:
-            return log.read()
-
-
-def accepts(address_and_port):
-    try:
-        socket.create_connection(address_and_port, timeout=1).close()
-        return True
-    except OSError:
-        return False
-
-
-class Authority:
-    """A private certificate authority, made by openssl."""
-
-    CONFIG = ("[ca]\ndefault_ca=har\n[har]\ndatabase={0}/index\nnew_certs_dir={0}\n"
-              "default_md=sha256\npolicy=any\ncopy_extensions=copy\nrand_serial=yes\n"
-              "unique_subject=no\n"
-              "[any]\ncommonName=supplied\n")
-    KEY = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
-
-    def __init__(self, folder):
-        os.makedirs(folder)
-        self.folder = folder
-        self.certificate = f"{folder}/ca.pem"
-        write(f"{folder}/index", "")
-        write(f"{folder}/ca.conf", self.CONFIG.format(folder))
-        run("openssl", "req", "-x509", *self.KEY, "-subj", "/CN=har test authority", "-days", "2",
-            "-keyout", f"{folder}/ca.key", "-out", self.certificate)
-
-    def issue(self, name, label, expires="20491231235959Z"):
-        """A certificate for the DNS name: the paths of certificate and key."""
-        base = f"{self.folder}/{label}"
-        run("openssl", "req", *self.KEY, "-subj", f"/CN={name}", "-addext",
-            f"subjectAltName=DNS:{name}", "-keyout", f"{base}.key", "-out", f"{base}.csr")
-        run("openssl", "ca", "-batch", "-notext", "-config", f"{self.folder}/ca.conf",
-            "-cert", self.certificate, "-keyfile", f"{self.folder}/ca.key",
-            "-startdate", "20200101000000Z", "-enddate", expires,
-            "-in", f"{base}.csr", "-out", f"{base}.pem")
-        return f"{base}.pem", f"{base}.key"
-
 
 # --- The daemon -------------------------------------------------------------------------------
 
@@ -510,3 +205,27 @@ class TestCase(unittest.TestCase):
             wait_until(as_wanted, "", deadline_s)
         except AssertionError:
             self.fail(f"{name} is {found} after {deadline_s} s, not {addresses}")
+
+
+def main(machine=True):
+    """Runs the tests of the calling file. machine: in a small machine of its own, as root."""
+    if not machine:
+        with tempfile.TemporaryDirectory(prefix="har-test-") as work:
+            os.environ["HAR_TEST_WORK"] = work
+            _run_tests()
+    if "HAR_TEST_WORK" not in os.environ:
+        enter()
+    try:
+        furnish()
+    except (OSError, AssertionError) as error:
+        print("cannot set up the test's machine:", error)
+        sys.exit(99)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # process 1 would ignore it
+    _run_tests()
+
+
+def _run_tests():
+    result = unittest.main(verbosity=2, exit=False).result
+    if result.wasSuccessful() and result.testsRun == len(result.skipped):
+        sys.exit(77)
+    sys.exit(not result.wasSuccessful())
