@@ -37,6 +37,8 @@ const char *har_code_text(enum har_code code)
         return "SQLite failed";
     case HAR_ERR_CURL:
         return "libcurl failed";
+    case HAR_ERR_BUSY:
+        return "in use by another process";
     }
     return "unknown error";
 }

@@ -15,6 +15,7 @@ enum har_code {
     HAR_ERR_VALUE = -4,  /* well formed, but not allowed */
     HAR_ERR_SQLITE = -5, /* SQLite refused */
     HAR_ERR_CURL = -6,   /* libcurl refused */
+    HAR_ERR_BUSY = -7,   /* another process has it */
 };
 
 struct har_error {

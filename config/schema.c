@@ -33,7 +33,7 @@ static const struct schema_word failure_modes[] = {
 static const struct schema_key top_keys[] = {
     [TOP_RANKING_DB] = {.name = "ranking_db", .kind = KIND_PATH, AT(ranking_db),
                         .min = 1, .max = 4000, .fallback = "\"" HAR_RANKING_DB "\"",
-                        .help = "The file that libnss_har reads; a relative one is beside this file"},
+                        .help = "Where the ranking is written; libnss_har reads the path it was built with"},
     [TOP_MAX_STALE] = {.name = "max_stale", .kind = KIND_DURATION, AT(max_stale_s),
                        .unit = UNIT_S, .min = 1, .max = 30 * 86400, .fallback = "\"10m\"",
                        .help = "With the daemon dead for longer than this, libnss_har stops answering"},
@@ -72,7 +72,7 @@ static const struct schema_key host_keys[] = {
                       .help = "Addresses in one answer; above 1, getaddrinfo sorts them again (RFC 6724)"},
     [HOST_TTL] = {.name = "ttl", .kind = KIND_DURATION, AT(ttl_s),
                   .unit = UNIT_S, .min = 0, .max = 3600, .fallback = "\"1s\"",
-                  .help = "How long a DNS client may keep an answer"},
+                  .help = "How long a DNS client may keep an answer; for the DNS proxy to come"},
 };
 #undef AT
 
@@ -139,7 +139,7 @@ static const struct schema_key check_keys[] = {
     [CHECK_KEY_TIMEOUT] = {.name = "timeout", .kind = KIND_DURATION, AT(timeout_ms), .types = NETWORK,
                            .unit = UNIT_MS, .min = 10, .max = 60000,
                            .fallback_text = "the smaller of interval and 3s",
-                           .help = "For a whole check"},
+                           .help = "For a whole check; above the interval, the next one starts when it has ended"},
     [CHECK_KEY_RISE] = {.name = "rise", .kind = KIND_NUMBER, AT(rise), .types = NETWORK,
                         .min = 1, .max = 100, .fallback = "2",
                         .help = "Good results in a row that bring it up"},
@@ -151,7 +151,7 @@ static const struct schema_key check_keys[] = {
 #define FILE_BYTES .min = 1, .max = 4000, .fallback = "null"
 static const struct schema_key tls_keys[] = {
     [TLS_VERIFY] = {.name = "verify", .kind = KIND_SWITCH, AT(tls_verify), .fallback = "true",
-                    .help = "Does the server's certificate have to be good?"},
+                    .help = "Whether the server's certificate has to be good"},
     [TLS_CA_FILE] = {.name = "ca_file", .kind = KIND_FILE, AT(ca_file), FILE_BYTES,
                      .help = "Authorities to trust instead of the system's (PEM)"},
     [TLS_CERT_FILE] = {.name = "cert_file", .kind = KIND_FILE, AT(cert_file), FILE_BYTES,

@@ -142,12 +142,30 @@ static bool read_url_path(const struct value *value)
     return store_text(value, text);
 }
 
+/* GNU's addition to the extended expressions of POSIX. With one a server could choose a body that
+ * takes the daemon hours to match. */
+static bool has_back_reference(const char *text)
+{
+    for (; *text != '\0'; text++) {
+        if (*text == '\\' && *++text >= '1' && *text <= '9')
+            return true;
+        if (*text == '\0')
+            return false;
+    }
+    return false;
+}
+
 static bool read_regex(const struct value *value)
 {
     struct config_check *check = value->object;
     const char *text = bounded_text(value);
     if (text == NULL)
         return false;
+    if (has_back_reference(text)) {
+        report_found(value->loader, value->place, value->json,
+                     "a POSIX extended expression, which has no back-references");
+        return false;
+    }
     int problem = memory_regcomp(value->loader->memory, text, &check->body_regex_compiled);
     if (problem == REG_ESPACE) {
         value->loader->memory->failed = true;

@@ -1,6 +1,5 @@
 #include "hard/answer.h"
 
-#include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
@@ -8,16 +7,28 @@
 struct writer {
     struct answer *answer;
     size_t length;
-    unsigned limit;      /* addresses of one family */
-    unsigned ipv4, ipv6; /* written so far */
+    unsigned limit; /* addresses of one family */
+    const struct har_address *written[RANKING_ADDRESSES_MAX];
+    unsigned count;
 };
+
+/* Candidates may differ in the port of their check alone. */
+static bool is_wanted(const struct writer *writer, const struct har_address *address)
+{
+    unsigned of_family = 0;
+    for (unsigned i = 0; i < writer->count; i++) {
+        if (har_address_equal(writer->written[i], address))
+            return false;
+        of_family += writer->written[i]->family == address->family;
+    }
+    return of_family < writer->limit;
+}
 
 static void add_address(struct writer *writer, const struct har_address *address)
 {
-    unsigned *written = address->family == AF_INET ? &writer->ipv4 : &writer->ipv6;
-    if (*written == writer->limit)
+    if (!is_wanted(writer, address))
         return;
-    ++*written;
+    writer->written[writer->count++] = address;
     if (writer->length > 0)
         writer->answer->addresses[writer->length++] = ' ';
     har_address_format(address, writer->answer->addresses + writer->length);
@@ -53,6 +64,7 @@ void answer_compose(const struct config_host *host, const struct rank_entry *ent
         add_candidates(answer, host->answers, host, order, answering);
         return;
     }
+    answer->failing = true;
     switch (host->failure_mode) {
     case FAILURE_ALL:
         rank_sort(&rules, entries, host->candidate_count, order);

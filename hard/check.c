@@ -52,12 +52,22 @@ enum check_reason check_reason_of_errno(int error)
     case EHOSTDOWN:
     case ENETDOWN:
     case EAFNOSUPPORT: /* a kernel without IPv6 has no route to any IPv6 address */
+    case EADDRNOTAVAIL:
+    /* What a firewall or router on the way, or a route that forbids, is reported as (icmp(7),
+     * ip-route(8)): the server cannot be used, whoever is to blame. */
+    case EACCES:
+    case EPERM:
+    case EINVAL:
+    case EPROTO:
+    case ENOPROTOOPT:
+    case ENONET:
+    case EOPNOTSUPP:
         return REASON_UNREACHABLE;
     case ECONNRESET:
     case ECONNABORTED:
     case EPIPE:
         return REASON_CLOSED;
-    default: /* EMFILE, ENOBUFS, EADDRNOTAVAIL, EACCES, EPERM, ... */
+    default: /* EMFILE, ENFILE, ENOBUFS, ENOMEM, EAGAIN (no port is left), ... */
         return REASON_LOCAL_ERROR;
     }
 }

@@ -179,7 +179,7 @@ static bool prepare(struct check *check)
 
 static void http_start(struct check *check)
 {
-    if (!prepare(check) || !transfer_start(&check->checker->transfers, check->transfer))
+    if (!prepare(check) || !transfer_start(check->transfer))
         check_end(check, REASON_LOCAL_ERROR, "out of memory");
 }
 

@@ -1,6 +1,23 @@
 #include "hard/curl_loop.h"
 
 #include <stddef.h>
+#include <sys/socket.h>
+#include <time.h>
+
+static int64_t now_us(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
+}
+
+/* Unlike SO_ERROR, this leaves the error of a failed connect to libcurl. */
+static bool has_peer(int fd)
+{
+    struct sockaddr_storage peer;
+    socklen_t size = sizeof peer;
+    return getpeername(fd, (struct sockaddr *)&peer, &size) == 0;
+}
 
 /* libcurl leaves a message for each transfer that has ended, and may end several in one go. This is
  * the only place where they are read: here libcurl is not on the stack, so that the callback is
@@ -21,6 +38,9 @@ static void on_socket_ready(struct ev_loop *ev, struct ev_io *io, int events)
 {
     (void)ev;
     struct curl_loop *loop = io->data;
+    struct curl_loop_socket *socket = (struct curl_loop_socket *)io;
+    if (socket->connected_us == 0 && has_peer(io->fd))
+        socket->connected_us = now_us();
     int ready =
         (events & EV_READ ? CURL_CSELECT_IN : 0) | (events & EV_WRITE ? CURL_CSELECT_OUT : 0);
     int running;
@@ -69,7 +89,8 @@ static int want_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void *
     ev_io_stop(loop->ev, &socket->io);
     if (what == CURL_POLL_REMOVE)
         return 0;
-    socket->readable_wanted |= (what & CURL_POLL_IN) != 0;
+    if ((what & CURL_POLL_IN) && socket->connected_us == 0) /* it waits for the peer to speak */
+        socket->connected_us = now_us();
     ev_io_set(&socket->io, fd,
               (what & CURL_POLL_IN ? EV_READ : 0) | (what & CURL_POLL_OUT ? EV_WRITE : 0));
     ev_io_start(loop->ev, &socket->io);
@@ -99,7 +120,7 @@ static int want_timer(CURLM *multi, long delay_ms, void *arg)
 void curl_loop_socket_init(struct curl_loop_socket *socket)
 {
     ev_io_init(&socket->io, on_socket_ready, -1, 0);
-    socket->readable_wanted = false;
+    socket->connected_us = 0;
 }
 
 int curl_loop_init(struct curl_loop *loop, struct ev_loop *ev, curl_loop_ended_fn *ended,

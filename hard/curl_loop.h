@@ -9,14 +9,16 @@
 #include <curl/curl.h>
 #include <ev.h>
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "common/error.h"
 
 /* The watcher of a transfer's socket. It lives in the transfer so that waiting for a socket can
  * never fail for lack of memory: libcurl would give up every transfer, not that one. */
 struct curl_loop_socket {
-    struct ev_io io;
-    bool readable_wanted; /* since it was last cleared: true once libcurl waited for the peer */
+    struct ev_io io;      /* first: its callback finds the rest by it */
+    int64_t connected_us; /* monotonic: when it was known to be connected, since it was last
+                             cleared; 0 before */
 };
 
 /* Called for each ended transfer, from the loop and never from within libcurl: it may add and

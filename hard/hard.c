@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <ev.h>
+#include <fcntl.h>
 #include <getopt.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -15,6 +16,7 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "config/config.h"
 #include "hard/check.h"
@@ -66,8 +68,10 @@ static int usage_error(const char *message, const char *what)
 static int parse_options(int argc, char *argv[], struct options *options)
 {
     *options = (struct options){.config_file = HAR_CONFIG_FILE, .action = ACTION_RUN};
-    for (int option; (option = getopt(argc, argv, ":c:tTvVh")) != -1;) {
-        char letter[2] = {(char)optopt, '\0'};
+    static const struct option words[] = {
+        {"help", no_argument, NULL, 'h'}, {"version", no_argument, NULL, 'V'}, {NULL, 0, NULL, 0}};
+    for (int option; (option = getopt_long(argc, argv, ":c:tTvVh", words, NULL)) != -1;) {
+        const char letter[] = {'-', (char)optopt, '\0'};
         switch (option) {
         case 'c':
             options->config_file = optarg;
@@ -89,9 +93,9 @@ static int parse_options(int argc, char *argv[], struct options *options)
             fputs(usage, stdout);
             return EXIT_SUCCESS;
         case ':':
-            return usage_error("a file name is missing after -", letter);
+            return usage_error("a file name is missing after ", letter);
         default:
-            return usage_error("unknown option -", letter);
+            return usage_error("unknown option ", optopt != 0 ? letter : argv[optind - 1]);
         }
     }
     if (optind < argc)
@@ -129,8 +133,11 @@ static int test_config(const char *file)
     struct config *config = load_or_print(file);
     if (config == NULL)
         return EXIT_FAILURE;
-    printf("%s: ok: %zu hosts with %zu candidates\n", file, config->host_count,
+    printf("%s: ok (hosts: %zu, candidates: %zu)\n", file, config->host_count,
            count_candidates(config));
+    if (strcmp(config->ranking_db, HAR_RANKING_DB) != 0)
+        printf("%s: ranking_db: warning: libnss_har reads " HAR_RANKING_DB ", not %s\n", file,
+               config->ranking_db);
     config_free(config);
     return EXIT_SUCCESS;
 }
@@ -154,33 +161,45 @@ static int dump_config(const char *file)
 /* --- The running daemon ------------------------------------------------------------------------
  */
 
-static void log_size(const char *event, const struct config *config)
+static void log_size(const char *event, const char *file, const struct config *config)
 {
     char hosts[24], candidates[24];
     snprintf(hosts, sizeof hosts, "%zu", config->host_count);
     snprintf(candidates, sizeof candidates, "%zu", count_candidates(config));
-    log_event(LOG_NOTICE, event, "version", PACKAGE_VERSION, "hosts", hosts, "candidates",
-              candidates, NULL);
+    log_event(LOG_NOTICE, event, "version", PACKAGE_VERSION, "config", file, "hosts", hosts,
+              "candidates", candidates, "ranking_db", config->ranking_db, NULL);
 }
 
-/* The compiled-in folder lives under /run, which is empty after each boot. A folder that the
- * operator chose is the operator's to make. Failure shows when the ranking is published. */
-static void make_default_folder(const struct config *config)
+/* The compiled-in folder lives under /run, which is empty after each boot, so it is made. A folder
+ * that the operator chose is the operator's to make. Failure shows when the ranking is published.
+ */
+static void make_default_folder(void)
 {
-    char folder[] = HAR_RANKING_DB;
-    char *slash = strrchr(folder, '/');
-    if (strcmp(config->ranking_db, folder) != 0 || slash == NULL)
-        return;
-    *slash = '\0';
-    if (mkdir(folder, 0755) < 0 && errno != EEXIST)
-        log_event(LOG_DEBUG, "mkdir-failed", "path", folder, "error", strerror(errno), NULL);
+    char path[] = HAR_RANKING_DB;
+    for (char *slash = strchr(path + 1, '/'); slash != NULL; slash = strchr(slash + 1, '/')) {
+        *slash = '\0';
+        if (mkdir(path, 0755) == 0)
+            chmod(path, 0755); /* whatever the umask: every program reads the ranking */
+        else if (errno != EEXIST)
+            log_event(LOG_WARNING, "mkdir-failed", "path", path, "error", strerror(errno), NULL);
+        *slash = '/';
+    }
+}
+
+static void prepare_ranking(const struct config *config)
+{
+    if (strcmp(config->ranking_db, HAR_RANKING_DB) == 0)
+        make_default_folder();
+    else
+        log_event(LOG_WARNING, "ranking-elsewhere", "path", config->ranking_db, "libnss_har_reads",
+                  HAR_RANKING_DB, NULL);
 }
 
 static int apply(struct daemon *daemon, struct config *config, const char *event)
 {
     struct har_error error = {.code = HAR_OK};
-    make_default_folder(config);
-    log_size(event, config);
+    prepare_ranking(config);
+    log_size(event, daemon->options->config_file, config);
     if (monitor_configure(daemon->monitor, config, &error) == HAR_OK)
         return HAR_OK;
     log_event(LOG_ERR, "configure-failed", "error", error.text, NULL);
@@ -260,11 +279,13 @@ static bool daemon_start(struct daemon *daemon, struct config *config)
 
 static int run(const struct options *options)
 {
+    signal(SIGPIPE, SIG_IGN);
+    unsetenv("SSLKEYLOGFILE"); /* libcurl would write the secrets of TLS there */
+    signal(SIGHUP, SIG_IGN);   /* until the loop listens: what it asks for is just being done */
     struct config *config = load_or_print(options->config_file);
     if (config == NULL)
         return EXIT_FAILURE;
     log_set_level(LOG_NOTICE + options->verbosity);
-    signal(SIGPIPE, SIG_IGN);
     raise_descriptor_limit();
 
     struct daemon daemon = {.options = options};
@@ -281,8 +302,20 @@ static int run(const struct options *options)
     return started ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
+/* A daemon that was started without standard streams must not find a socket in their place. */
+static void open_standard_streams(void)
+{
+    int fd;
+    do
+        fd = open("/dev/null", O_RDWR);
+    while (fd >= 0 && fd <= STDERR_FILENO);
+    if (fd >= 0)
+        close(fd);
+}
+
 int main(int argc, char *argv[])
 {
+    open_standard_streams();
     struct options options;
     int status = parse_options(argc, argv, &options);
     if (status >= 0)

@@ -34,7 +34,7 @@ static void measure(struct health *health, uint32_t connect_us, uint32_t total_u
         total_us = smooth(health->total_us, total_us);
     }
     health->measured = true;
-    health->connect_us = connect_us > 0 ? connect_us : 1;
+    health->connect_us = connect_us > 0 ? connect_us : 1; /* 0: never one */
     health->total_us = total_us > 0 ? total_us : 1;
 }
 
@@ -52,7 +52,8 @@ static bool oppose(struct health *health, enum health_state next, unsigned neede
 
 bool health_success(struct health *health, unsigned rise, uint32_t connect_us, uint32_t total_us)
 {
-    measure(health, connect_us, total_us);
+    if (total_us > 0)
+        measure(health, connect_us, total_us);
     if (health->state == HEALTH_UP) {
         health->streak = 0;
         return false;

@@ -24,7 +24,8 @@ void health_init(struct health *health);
 /* A check that succeeded. The first result of all decides alone; later, `rise` consecutive
  * successes bring an endpoint that is down up again. Both times are in microseconds and enter the
  * smoothed ones: new = old + (sample - old) / 4; the first success after a time down starts anew.
- * Returns true when the state changed. */
+ * With a total_us of 0 nothing was measured and nothing enters. Returns true when the state
+ * changed. */
 bool health_success(struct health *health, unsigned rise, uint32_t connect_us, uint32_t total_us);
 
 /* A check that failed; `fall` consecutive ones take an endpoint that is up down. Never enters the

@@ -1,13 +1,14 @@
 #include "hard/log.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
 
-#define LINE_BYTES 1024
+#define LINE_BYTES 4096 /* PIPE_BUF: goes into a pipe whole or not at all */
 
 static int log_level = LOG_NOTICE;
 
@@ -87,6 +88,16 @@ static void add_pair(struct line *line, const char *key, const char *value)
         add_quoted(line, value);
 }
 
+/* A log that cannot be written has nowhere to be reported. */
+static void write_line(const struct line *line)
+{
+    struct pollfd ready = {.fd = STDERR_FILENO, .events = POLLOUT};
+    if (poll(&ready, 1, 0) == 1 && (ready.revents & POLLOUT) != 0) {
+        ssize_t written = write(STDERR_FILENO, line->text, line->length);
+        (void)written;
+    }
+}
+
 static void add_time(struct line *line)
 {
     struct timespec now;
@@ -119,8 +130,6 @@ void log_event(int level, const char *event, ...)
     va_end(pairs);
 
     line.text[line.length++] = '\n';
-    /* A log that cannot be written has nowhere to be reported. */
-    ssize_t written = write(STDERR_FILENO, line.text, line.length);
-    (void)written;
+    write_line(&line);
     errno = saved_errno;
 }

@@ -15,8 +15,9 @@ bool log_wants(int level);
 
 /* Writes one line: event, then pairs of key and value up to a NULL key. A pair whose value is NULL
  * is left out. A value with anything but plain visible characters is quoted, and control bytes
- * in it are escaped, so that no peer can forge a line; one line is at most 1,024 bytes. The line
- * goes out in one write(2). errno is kept. */
+ * in it are escaped, so that no peer can forge a line; one line is at most 4,096 bytes. The line
+ * goes out in one write(2), or is dropped when that would wait: whoever reads the log must not be
+ * able to stop the daemon. errno is kept. */
 void log_event(int level, const char *event, ...) __attribute__((sentinel));
 
 #endif

@@ -25,8 +25,8 @@ void monitor_free(struct monitor *monitor);
 /* Goes over to config and takes ownership of it: new endpoints start unknown, removed ones are
  * forgotten with their checks, and those whose host, address and check stayed the same keep their
  * health and the check in flight. The first time, the answers of the last ranking on disk stand
- * until results are in. Returns 0 or HAR_ERR_MEMORY; then everything stays as it was and the caller
- * keeps config. */
+ * until results are in. Returns 0; or HAR_ERR_MEMORY or HAR_ERR_BUSY (another
+ * daemon publishes there) with error set, everything as it was, and config still the caller's. */
 int monitor_configure(struct monitor *monitor, struct config *config, struct har_error *error);
 
 #endif

@@ -11,6 +11,7 @@
 
 #include "hard/log.h"
 #include "hard/pace.h"
+#include "ranking/lock.h"
 
 #define RENEWALS 10     /* in the life of a row, so that a late one does no harm */
 #define RETRY_SECONDS 1 /* after a failed publication */
@@ -22,6 +23,7 @@ struct publisher {
     ev_timer timer; /* the next publication, for a change or to renew */
     bool requested; /* the timer stands for a change */
     char *path;
+    int lock_fd; /* that of path, or negative until its folder can be used */
     uint32_t max_stale_s;
     char last_error[sizeof(((struct har_error *)0)->text)]; /* logged already; empty: none */
     ev_io clock_watch;                                      /* -1: none */
@@ -58,13 +60,37 @@ static void log_outcome(struct publisher *publisher, const struct har_error *err
     log_event(LOG_DEBUG, "published", "path", publisher->path, "took_us", took, NULL);
 }
 
-static void publish(struct publisher *publisher)
+/* Seconds are whole: one more, or rows of a short max_stale would expire between two renewals. */
+static int64_t expiry_s(const struct publisher *publisher)
+{
+    return (int64_t)time(NULL) + publisher->max_stale_s + 1;
+}
+
+static void write_ranking(struct publisher *publisher, struct har_error *error)
 {
     size_t count = 0;
-    int64_t began_us = monotonic_us();
     const struct ranking_row *rows = publisher->source.rows(publisher->source.arg, &count);
+    if (publisher->lock_fd < 0)
+        publisher->lock_fd = ranking_lock(publisher->path, error);
+    if (publisher->lock_fd >= 0)
+        ranking_publish(publisher->path, rows, count, expiry_s(publisher), error);
+}
+
+/* Renewing, or trying again, keeps the pace, too. */
+static double next_s(const struct publisher *publisher, bool failed, int64_t now_us)
+{
+    double wait_s = (double)publisher->max_stale_s / RENEWALS;
+    if (failed && wait_s > RETRY_SECONDS)
+        wait_s = RETRY_SECONDS;
+    double due_s = (double)(pace_due_us(&publisher->pace, now_us) - now_us) / 1e6;
+    return wait_s > due_s ? wait_s : due_s;
+}
+
+static void publish(struct publisher *publisher)
+{
     struct har_error error = {.code = HAR_OK};
-    ranking_publish(publisher->path, rows, count, time(NULL) + publisher->max_stale_s, &error);
+    int64_t began_us = monotonic_us();
+    write_ranking(publisher, &error);
     int64_t ended_us = monotonic_us();
 
     pace_spent(&publisher->pace, began_us, ended_us);
@@ -72,9 +98,7 @@ static void publish(struct publisher *publisher)
     publisher->requested = false;
     /* The loop's idea of now is older than the publication. */
     ev_now_update(publisher->loop);
-    double renew_s = (double)publisher->max_stale_s / RENEWALS;
-    bool failed = error.code != HAR_OK;
-    arm(publisher, failed && renew_s > RETRY_SECONDS ? RETRY_SECONDS : renew_s);
+    arm(publisher, next_s(publisher, error.code != HAR_OK, ended_us));
     publisher->source.tried(publisher->source.arg);
 }
 
@@ -131,6 +155,7 @@ struct publisher *publisher_new(struct ev_loop *loop, const struct publisher_sou
     }
     publisher->loop = loop;
     publisher->source = *source;
+    publisher->lock_fd = -1;
     pace_init(&publisher->pace, monotonic_us());
     ev_timer_init(&publisher->timer, on_timer, 0., 0.);
     publisher->timer.data = publisher;
@@ -140,6 +165,13 @@ struct publisher *publisher_new(struct ev_loop *loop, const struct publisher_sou
     return publisher;
 }
 
+static void unlock(struct publisher *publisher)
+{
+    if (publisher->lock_fd >= 0)
+        close(publisher->lock_fd);
+    publisher->lock_fd = -1;
+}
+
 void publisher_free(struct publisher *publisher)
 {
     if (publisher == NULL)
@@ -147,19 +179,40 @@ void publisher_free(struct publisher *publisher)
     ev_timer_stop(publisher->loop, &publisher->timer);
     ev_io_stop(publisher->loop, &publisher->clock_watch);
     close(publisher->clock_watch.fd);
+    unlock(publisher);
     free(publisher->path);
     free(publisher);
 }
 
-int publisher_configure(struct publisher *publisher, const char *path, uint32_t max_stale_s)
+static int go_to(struct publisher *publisher, const char *path, struct har_error *error)
 {
+    struct har_error lock_error = {.code = HAR_OK};
+    int lock_fd = ranking_lock(path, &lock_error);
+    if (lock_fd == HAR_ERR_BUSY)
+        return har_fail(error, HAR_ERR_BUSY, "%s", lock_error.text);
     char *copy = strdup(path);
-    if (copy == NULL)
-        return HAR_ERR_MEMORY;
+    if (copy == NULL) {
+        if (lock_fd >= 0)
+            close(lock_fd);
+        return har_fail(error, HAR_ERR_MEMORY, "out of memory");
+    }
+    unlock(publisher);
     free(publisher->path);
     publisher->path = copy;
-    publisher->max_stale_s = max_stale_s;
+    publisher->lock_fd = lock_fd;
     publisher->last_error[0] = '\0';
+    return HAR_OK;
+}
+
+int publisher_configure(struct publisher *publisher, const char *path, uint32_t max_stale_s,
+                        struct har_error *error)
+{
+    if (publisher->path == NULL || strcmp(publisher->path, path) != 0) {
+        int code = go_to(publisher, path, error);
+        if (code != HAR_OK)
+            return code;
+    }
+    publisher->max_stale_s = max_stale_s;
     publisher_request(publisher);
     return HAR_OK;
 }

@@ -27,8 +27,11 @@ struct publisher *publisher_new(struct ev_loop *loop, const struct publisher_sou
 void publisher_free(struct publisher *publisher);
 
 /* Where to, and for how many seconds a row may be believed. Copies path; asks for a publication.
- * Returns 0 or HAR_ERR_MEMORY, then everything stays as it was. */
-int publisher_configure(struct publisher *publisher, const char *path, uint32_t max_stale_s);
+ * Returns 0; or with error set, and everything as it was, HAR_ERR_MEMORY, or HAR_ERR_BUSY when
+ * another daemon publishes there. A folder that cannot be used now may be mended later: that is a
+ * failed publication. */
+int publisher_configure(struct publisher *publisher, const char *path, uint32_t max_stale_s,
+                        struct har_error *error);
 
 /* An answer changed: publish soon. Cheap, and as often as one likes. */
 void publisher_request(struct publisher *publisher);

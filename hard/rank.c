@@ -47,6 +47,8 @@ size_t rank_answering(const struct rank_rules *rules, const struct rank_entry *e
                       size_t count, size_t *order)
 {
     rank_sort(rules, entries, count, order);
+    if (rank_classify(rules, &entries[order[0]]) == RANK_SLOW)
+        return 0;
     size_t answering = 0;
     for (size_t i = 0; i < count; i++) {
         enum rank_class class = rank_classify(rules, &entries[order[i]]);

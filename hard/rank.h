@@ -38,7 +38,8 @@ void rank_sort(const struct rank_rules *rules, const struct rank_entry *entries,
                size_t *order);
 
 /* Writes to order who may answer, best first: the eligible ones, and behind them the unknown ones,
- * so that a name resolves from the first moment. Returns how many. None: failure_mode decides. */
+ * so that a name resolves from the first moment; but the unknown ones not in place of slow ones,
+ * which rank above them. Returns how many. None: failure_mode decides. */
 size_t rank_answering(const struct rank_rules *rules, const struct rank_entry *entries,
                       size_t count, size_t *order);
 

@@ -74,11 +74,9 @@ static void count_unanswered(struct table *table)
 {
     table->unanswered = 0;
     for (size_t i = 0; i < table->host_count; i++) {
-        struct host *host = &table->hosts[i];
-        host->unanswered = 0;
+        const struct host *host = &table->hosts[i];
         for (size_t j = 0; j < host->endpoint_count; j++)
-            host->unanswered += !host->endpoints[j]->answered;
-        table->unanswered += host->unanswered;
+            table->unanswered += !host->endpoints[j]->answered;
     }
 }
 
@@ -132,66 +130,6 @@ void table_free(struct table *table)
     free(table->rows);
     config_free(table->config);
     free(table);
-}
-
-/* --- Inheriting --------------------------------------------------------------------------------
- */
-
-static bool same_question(const struct endpoint *a, const struct endpoint *b)
-{
-    return har_address_equal(&a->target.address, &b->target.address) &&
-           config_check_equal(a->target.check, b->target.check);
-}
-
-static struct endpoint **find_heirloom(struct host *old, const struct endpoint *fresh)
-{
-    for (size_t i = 0; i < old->endpoint_count; i++) {
-        if (old->endpoints[i]->host == old && same_question(old->endpoints[i], fresh))
-            return &old->endpoints[i];
-    }
-    return NULL;
-}
-
-/* A check in flight holds the endpoint's target, so the endpoint itself moves, with its target
- * pointed at the equal check of the new configuration. */
-static void inherit_endpoint(struct host *host, size_t place, struct host *old)
-{
-    struct endpoint *fresh = host->endpoints[place];
-    struct endpoint **slot = find_heirloom(old, fresh);
-    if (slot == NULL)
-        return;
-    struct endpoint *heirloom = *slot;
-    heirloom->host = host;
-    heirloom->name = fresh->name;
-    heirloom->target.check = fresh->target.check;
-    host->endpoints[place] = heirloom;
-    *slot = fresh;
-    fresh->host = NULL; /* nobody's, so that it is not inherited in turn */
-}
-
-static void inherit_host(struct host *host, struct host *old)
-{
-    host->status = old->status;
-    host->answers = old->answers;
-    host->addresses = old->addresses;
-    host->restored = old->restored;
-    old->addresses = NULL;
-    for (size_t i = 0; i < host->endpoint_count; i++)
-        inherit_endpoint(host, i, old);
-}
-
-/* Both are sorted by name: one walk along both. */
-void table_inherit(struct table *table, struct table *old)
-{
-    size_t i = 0, j = 0;
-    while (i < table->host_count && j < old->host_count) {
-        int order = strcmp(table->hosts[i].config->name, old->hosts[j].config->name);
-        if (order == 0)
-            inherit_host(&table->hosts[i], &old->hosts[j]);
-        i += order <= 0;
-        j += order >= 0;
-    }
-    count_unanswered(table);
 }
 
 /* --- Restoring ---------------------------------------------------------------------------------
@@ -261,18 +199,99 @@ void table_restore(struct table *table, const struct ranking_row *row)
     host->restored = host->addresses != NULL;
 }
 
-static bool leader_is_down(const struct host *host)
+/* Whom the answer names first, if it is one of ours. */
+static const struct endpoint *find_leader(const struct host *host)
 {
     struct har_address leader;
     if (next_address(host->addresses, &leader) == NULL)
-        return false;
+        return NULL;
     for (size_t i = 0; i < host->endpoint_count; i++) {
-        const struct endpoint *endpoint = host->endpoints[i];
-        if (har_address_equal(&endpoint->target.address, &leader) &&
-            endpoint->health.state == HEALTH_DOWN)
+        if (har_address_equal(&host->endpoints[i]->target.address, &leader))
+            return host->endpoints[i];
+    }
+    return NULL;
+}
+
+static bool has_endpoint(const struct host *host, enum health_state state)
+{
+    for (size_t i = 0; i < host->endpoint_count; i++) {
+        if (host->endpoints[i]->health.state == state)
             return true;
     }
     return false;
+}
+
+/* The answer of an earlier run stands while somebody's first result is out, but not against what is
+ * known already: that its best is dead, or, where it named none, that somebody is up. */
+static bool restored_stands(const struct host *host)
+{
+    if (!host->restored || !has_endpoint(host, HEALTH_UNKNOWN))
+        return false;
+    const struct endpoint *leader = find_leader(host);
+    if (leader == NULL)
+        return !has_endpoint(host, HEALTH_UP);
+    return leader->health.state != HEALTH_DOWN;
+}
+
+/* --- Inheriting --------------------------------------------------------------------------------
+ */
+
+static bool same_question(const struct endpoint *a, const struct endpoint *b)
+{
+    return har_address_equal(&a->target.address, &b->target.address) &&
+           config_check_equal(a->target.check, b->target.check);
+}
+
+static struct endpoint **find_heirloom(struct host *old, const struct endpoint *fresh)
+{
+    for (size_t i = 0; i < old->endpoint_count; i++) {
+        if (old->endpoints[i]->host == old && same_question(old->endpoints[i], fresh))
+            return &old->endpoints[i];
+    }
+    return NULL;
+}
+
+/* A check in flight holds the endpoint's target, so the endpoint itself moves, with its target
+ * pointed at the equal check of the new configuration. */
+static void inherit_endpoint(struct host *host, size_t place, struct host *old)
+{
+    struct endpoint *fresh = host->endpoints[place];
+    struct endpoint **slot = find_heirloom(old, fresh);
+    if (slot == NULL)
+        return;
+    struct endpoint *heirloom = *slot;
+    heirloom->host = host;
+    heirloom->name = fresh->name;
+    heirloom->target.check = fresh->target.check;
+    host->endpoints[place] = heirloom;
+    *slot = fresh;
+    fresh->host = NULL; /* nobody's, so that it is not inherited in turn */
+}
+
+static void inherit_host(struct host *host, struct host *old)
+{
+    host->status = old->status;
+    host->answers = old->answers;
+    host->failing = old->failing;
+    host->addresses = old->addresses;
+    host->restored = old->restored && all_addresses_known(host, host->addresses);
+    old->addresses = NULL;
+    for (size_t i = 0; i < host->endpoint_count; i++)
+        inherit_endpoint(host, i, old);
+}
+
+/* Both are sorted by name: one walk along both. */
+void table_inherit(struct table *table, struct table *old)
+{
+    size_t i = 0, j = 0;
+    while (i < table->host_count && j < old->host_count) {
+        int order = strcmp(table->hosts[i].config->name, old->hosts[j].config->name);
+        if (order == 0)
+            inherit_host(&table->hosts[i], &old->hosts[j]);
+        i += order <= 0;
+        j += order >= 0;
+    }
+    count_unanswered(table);
 }
 
 /* --- Answering ---------------------------------------------------------------------------------
@@ -281,7 +300,6 @@ static bool leader_is_down(const struct host *host)
 void table_answered(struct table *table, struct endpoint *endpoint)
 {
     endpoint->answered = true;
-    endpoint->host->unanswered--;
     table->unanswered--;
 }
 
@@ -297,13 +315,13 @@ static struct rank_entry rank_entry_of(const struct host *host, size_t place)
 static bool is_current(const struct host *host, const struct answer *answer)
 {
     return host->addresses != NULL && host->answers == answer->answers &&
-           strcmp(host->status, answer->status) == 0 &&
+           host->failing == answer->failing && strcmp(host->status, answer->status) == 0 &&
            strcmp(host->addresses, answer->addresses) == 0;
 }
 
 bool host_update_answer(struct host *host, char **was)
 {
-    if (host->restored && host->unanswered > 0 && !leader_is_down(host))
+    if (restored_stands(host))
         return false;
     host->restored = false;
 
@@ -320,6 +338,7 @@ bool host_update_answer(struct host *host, char **was)
     *was = host->addresses;
     host->status = answer.status;
     host->answers = answer.answers;
+    host->failing = answer.failing;
     host->addresses = addresses;
     return true;
 }

@@ -18,26 +18,31 @@ struct monitor;
 /* One address of one host, checked in its own right. Allocated alone, because a timer and a check
  * in flight point to it while tables come and go around it. */
 struct endpoint {
-    struct monitor *monitor; /* set and used by the monitor, as are timer, running, local_error */
+    struct monitor *monitor;
     struct host *host;
     const char *name; /* the candidate's label */
     struct check_target target;
-    ev_timer timer;
-    struct check *running; /* or NULL */
     struct health health;
-    bool answered;    /* has had a result, or needs none */
-    bool local_error; /* the last result was one */
+    bool answered; /* has had a result, or needs none */
+
+    /* The monitor's. */
+    bool started;          /* timer is initialised and runs, or its check does */
+    ev_timer timer;        /* the next check */
+    struct check *running; /* or NULL */
+    int64_t started_us;    /* the check in flight */
+    unsigned distorted;    /* results in a row whose times were not believed */
+    bool local_error;      /* the last result was one */
 };
 
 struct host {
     const struct config_host *config;
     struct endpoint **endpoints; /* one for each candidate, in the order written */
     size_t endpoint_count;
-    size_t unanswered; /* endpoints that have not answered */
     /* What it answers, as in ranking_row. */
     const char *status;
     char *addresses; /* NULL before the first answer */
     unsigned answers;
+    bool failing;  /* nobody was eligible, failure_mode gave the answer */
     bool restored; /* the answer is that of an earlier run */
 };
 
@@ -63,9 +68,9 @@ void table_free(struct table *table);
  * check are the same; old keeps fresh ones in their place. */
 void table_inherit(struct table *table, struct table *old);
 
-/* The answer of an earlier run for a host without one. It stands until all endpoints of the host
- * have answered, or the best of then is down. Passed over unless it is one that the configuration
- * can give. */
+/* The answer of an earlier run for a host without one. It stands until no endpoint of the host is
+ * unknown any more, or the best of then is down, or, if it named none of them, one is up. Passed
+ * over unless it is one that the configuration can give. */
 void table_restore(struct table *table, const struct ranking_row *row);
 
 /* Notes the first result of an endpoint. */

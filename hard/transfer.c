@@ -49,6 +49,7 @@ static curl_socket_t open_socket(void *arg, curlsocktype purpose, struct curl_so
         transfer->socket_errno = errno;
         return CURL_SOCKET_BAD;
     }
+    transfer->opened_us = check_now_us();
     save_packets(fd, transfer->owner->target->check);
     return fd;
 }
@@ -101,27 +102,71 @@ static struct transfer *transfer_new(void)
     return transfer;
 }
 
+/* --- loops ------------------------------------------------------------------------------------ */
+
+/* libcurl's cache belongs to the multi handle and has room for one CA file: checks with another
+ * would throw out what it holds, and each check would read its file again. So each file has a loop.
+ * It stays, in use or not, until the pool goes; there are no more than files were ever named. */
+struct ca_loop {
+    struct curl_loop curl;
+    struct ca_loop *next;
+    char ca_file[]; /* empty when there is none */
+};
+
 static void on_ended(void *private, CURLcode code)
 {
     struct transfer *transfer = private;
     transfer->ended(transfer->owner, code);
 }
 
+static struct curl_loop *add_loop(struct transfer_pool *pool, const char *ca_file,
+                                  struct har_error *error)
+{
+    size_t name_bytes = strlen(ca_file) + 1;
+    struct ca_loop *loop = calloc(1, sizeof *loop + name_bytes);
+    if (!loop) {
+        har_fail(error, HAR_ERR_MEMORY, "out of memory");
+        return NULL;
+    }
+    if (curl_loop_init(&loop->curl, pool->ev, on_ended, error) < 0) {
+        free(loop);
+        return NULL;
+    }
+    memcpy(loop->ca_file, ca_file, name_bytes);
+    loop->next = pool->loops;
+    pool->loops = loop;
+    return &loop->curl;
+}
+
+/* The loop of the checks with this CA file, made for the first of them. */
+static struct curl_loop *get_loop(struct transfer_pool *pool, const char *ca_file,
+                                  struct har_error *error)
+{
+    if (!ca_file)
+        ca_file = "";
+    for (struct ca_loop *loop = pool->loops; loop; loop = loop->next) {
+        if (strcmp(loop->ca_file, ca_file) == 0)
+            return &loop->curl;
+    }
+    return add_loop(pool, ca_file, error);
+}
+
+/* --- pool ------------------------------------------------------------------------------------- */
+
 int transfer_pool_init(struct transfer_pool *pool, struct ev_loop *loop, struct har_error *error)
 {
     if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
         return har_fail(error, HAR_ERR_CURL, "curl_global_init failed");
-    pool->idle = NULL;
-    pool->idle_count = 0;
-    if (curl_loop_init(&pool->loop, loop, on_ended, error) < 0) {
-        curl_global_cleanup();
-        return HAR_ERR_CURL;
-    }
-    pool->ca_file = NULL;
+    *pool = (struct transfer_pool){.ev = loop};
     CURL *fresh = curl_easy_init();
     if (fresh)
         curl_easy_getinfo(fresh, CURLINFO_CAINFO, &pool->ca_file);
     curl_easy_cleanup(fresh);
+    /* The one that is sure to be used, now: a libcurl that has none is better found at start. */
+    if (!get_loop(pool, pool->ca_file, error)) {
+        curl_global_cleanup();
+        return HAR_ERR_CURL;
+    }
     return 0;
 }
 
@@ -132,7 +177,12 @@ void transfer_pool_done(struct transfer_pool *pool)
         pool->idle = transfer->next_idle;
         transfer_free(transfer);
     }
-    curl_loop_done(&pool->loop);
+    while (pool->loops) {
+        struct ca_loop *loop = pool->loops;
+        pool->loops = loop->next;
+        curl_loop_done(&loop->curl);
+        free(loop);
+    }
     curl_global_cleanup();
 }
 
@@ -168,9 +218,8 @@ static void set_connect_to(struct transfer *transfer, const struct check_target 
     curl_easy_setopt(transfer->easy, CURLOPT_CONNECT_TO, &transfer->connect_to);
 }
 
-static bool set_tls(const struct transfer_pool *pool, CURL *easy, const struct config_check *check)
+static bool set_tls(CURL *easy, const struct config_check *check, const char *ca_file)
 {
-    const char *ca_file = check->ca_file ? check->ca_file : pool->ca_file;
     curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, check->tls_verify ? 1L : 0L);
     curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, check->tls_verify ? 2L : 0L);
     return curl_easy_setopt(easy, CURLOPT_CAINFO, ca_file) == CURLE_OK &&
@@ -182,6 +231,11 @@ struct transfer *transfer_get(struct transfer_pool *pool, struct check *owner,
                               transfer_ended_fn *ended)
 {
     const struct config_check *check = owner->target->check;
+    /* Without TLS it matters to nobody which loop that is. */
+    const char *ca_file = check->ca_file ? check->ca_file : pool->ca_file;
+    struct curl_loop *loop = get_loop(pool, ca_file, NULL);
+    if (!loop)
+        return NULL;
     struct transfer *transfer = pool->idle;
     if (transfer) {
         pool->idle = transfer->next_idle;
@@ -191,31 +245,32 @@ struct transfer *transfer_get(struct transfer_pool *pool, struct check *owner,
         if (!transfer)
             return NULL;
     }
+    transfer->loop = loop;
     transfer->owner = owner;
     transfer->ended = ended;
     transfer->socket_errno = 0;
-    transfer->socket.readable_wanted = false;
+    transfer->socket.connected_us = 0;
     transfer->error[0] = '\0';
     set_connect_to(transfer, owner->target);
     curl_easy_setopt(transfer->easy, CURLOPT_TIMEOUT_MS, (long)check->timeout_ms);
     if (!set_url(transfer->easy, check) ||
-        (uses_tls(check) && !set_tls(pool, transfer->easy, check))) {
+        (uses_tls(check) && !set_tls(transfer->easy, check, ca_file))) {
         transfer_put(pool, transfer);
         return NULL;
     }
     return transfer;
 }
 
-bool transfer_start(struct transfer_pool *pool, struct transfer *transfer)
+bool transfer_start(struct transfer *transfer)
 {
-    return curl_loop_add(&pool->loop, transfer->easy);
+    return curl_loop_add(transfer->loop, transfer->easy);
 }
 
 void transfer_put(struct transfer_pool *pool, struct transfer *transfer)
 {
     if (!transfer)
         return;
-    curl_loop_remove(&pool->loop, transfer->easy);
+    curl_loop_remove(transfer->loop, transfer->easy);
     if (pool->idle_count == IDLE_MAX) {
         transfer_free(transfer);
         return;
@@ -234,13 +289,24 @@ static curl_off_t time_us(const struct transfer *transfer, CURLINFO which)
     return us;
 }
 
-void transfer_times(const struct transfer *transfer, struct check_result *result)
+/* libcurl tells the time of TCP's handshake only when that of TLS is done, too. Until then there is
+ * what its loop saw. */
+static void set_connect_time(const struct transfer *transfer, struct check_result *result)
 {
     curl_off_t connected_us = time_us(transfer, CURLINFO_CONNECT_TIME_T);
-    if (connected_us > 0) {
-        curl_off_t connect_us = connected_us - time_us(transfer, CURLINFO_NAMELOOKUP_TIME_T);
-        result->connect_us = connect_us > 0 ? (uint32_t)connect_us : 1;
-    }
+    int64_t connect_us;
+    if (connected_us > 0)
+        connect_us = connected_us - time_us(transfer, CURLINFO_NAMELOOKUP_TIME_T);
+    else if (transfer->socket.connected_us > 0)
+        connect_us = transfer->socket.connected_us - transfer->opened_us;
+    else
+        return;
+    result->connect_us = connect_us > 0 ? (uint32_t)connect_us : 1;
+}
+
+void transfer_times(const struct transfer *transfer, struct check_result *result)
+{
+    set_connect_time(transfer, result);
     result->total_us = (uint32_t)time_us(transfer, CURLINFO_TOTAL_TIME_T);
 }
 
@@ -252,11 +318,9 @@ static int os_errno(const struct transfer *transfer)
     return (int)error;
 }
 
-/* libcurl tells the time of the handshake only when all of them, TLS too, were shaken. But it waits
- * for the peer to speak in no earlier stage than TLS. */
 static bool was_connected(const struct transfer *transfer)
 {
-    return transfer->socket.readable_wanted || time_us(transfer, CURLINFO_CONNECT_TIME_T) > 0;
+    return transfer->socket.connected_us > 0 || time_us(transfer, CURLINFO_CONNECT_TIME_T) > 0;
 }
 
 static void end_not_connected(const struct transfer *transfer)
@@ -287,6 +351,16 @@ static bool is_tls_alert(const struct transfer *transfer)
     return uses_tls(transfer->owner->target->check) && strstr(transfer->error, "alert") != NULL;
 }
 
+/* libcurl calls a header line beyond its own limit, 100 KiB, the same as a lack of memory. */
+static bool is_long_header_line(const struct transfer *transfer, CURLcode code)
+{
+#if LIBCURL_VERSION_NUM >= 0x080600
+    if (code == CURLE_TOO_LARGE)
+        return true;
+#endif
+    return code == CURLE_OUT_OF_MEMORY && time_us(transfer, CURLINFO_STARTTRANSFER_TIME_T) > 0;
+}
+
 static enum check_reason reason_of_code(const struct transfer *transfer, CURLcode code)
 {
     switch (code) {
@@ -312,12 +386,20 @@ static enum check_reason reason_of_code(const struct transfer *transfer, CURLcod
 #endif
         return REASON_BAD_STATUS;
     case CURLE_OUT_OF_MEMORY:
-        /* So libcurl calls a header line beyond 100 KiB, too. */
-        return time_us(transfer, CURLINFO_STARTTRANSFER_TIME_T) > 0 ? REASON_BAD_STATUS
-                                                                    : REASON_LOCAL_ERROR;
+        return is_long_header_line(transfer, code) ? REASON_BAD_STATUS : REASON_LOCAL_ERROR;
     default: /* no key file, no usable URL, ... */
         return REASON_LOCAL_ERROR;
     }
+}
+
+/* libcurl's own words, but where an operator would not know what they mean. */
+static const char *detail_of_code(const struct transfer *transfer, CURLcode code)
+{
+    if (is_long_header_line(transfer, code))
+        return "a header line is too long";
+    if (code == CURLE_UNSUPPORTED_PROTOCOL && strstr(transfer->error, "HTTP/0.9"))
+        return "no HTTP";
+    return transfer->error[0] ? transfer->error : curl_easy_strerror(code);
 }
 
 void transfer_end_failed(const struct transfer *transfer, CURLcode code)
@@ -328,5 +410,5 @@ void transfer_end_failed(const struct transfer *transfer, CURLcode code)
         end_timed_out(transfer);
     else
         check_end(transfer->owner, reason_of_code(transfer, code), "%s",
-                  transfer->error[0] ? transfer->error : curl_easy_strerror(code));
+                  detail_of_code(transfer, code));
 }

@@ -19,7 +19,8 @@ typedef void transfer_ended_fn(struct check *owner, CURLcode code);
 
 /* Making an easy handle costs as much as a whole check, so those not in use are kept. */
 struct transfer_pool {
-    struct curl_loop loop;
+    struct ev_loop *ev;
+    struct ca_loop *loops; /* one for each CA file that a check ever used */
     struct transfer *idle;
     unsigned idle_count;
     const char *ca_file; /* libcurl's own; NULL when it was built without */
@@ -28,10 +29,12 @@ struct transfer_pool {
 struct transfer {
     struct curl_loop_socket socket; /* first: see curl_loop.h */
     CURL *easy;                     /* options other than the common ones are the owner's to set */
+    struct curl_loop *loop;         /* runs it; not for idle ones */
     struct check *owner;
     transfer_ended_fn *ended;
     struct transfer *next_idle;
-    int socket_errno; /* of socket(2), when that failed */
+    int socket_errno;  /* of socket(2), when that failed */
+    int64_t opened_us; /* monotonic: when the socket was */
     struct curl_slist connect_to;
     char connect_to_text[HAR_ADDRESS_TEXT_MAX + sizeof "::[]:65535"];
     char error[CURL_ERROR_SIZE];
@@ -46,12 +49,11 @@ void transfer_pool_done(struct transfer_pool *pool);
 struct transfer *transfer_get(struct transfer_pool *pool, struct check *owner,
                               transfer_ended_fn *ended);
 /* Returns false without memory. */
-bool transfer_start(struct transfer_pool *pool, struct transfer *transfer);
+bool transfer_start(struct transfer *transfer);
 /* Ends it if need be, closes its connection and keeps it for another check. Takes NULL. */
 void transfer_put(struct transfer_pool *pool, struct transfer *transfer);
 
-/* Both times, so far; connect_us stays 0 when libcurl does not know it, as after a failed
- * handshake. */
+/* Both times, so far; connect_us stays 0 when no connection was made. */
 void transfer_times(const struct transfer *transfer, struct check_result *result);
 
 /* Ends owner's check for a transfer that failed with code (not CURLE_OK). */

@@ -108,7 +108,7 @@ static void print_default(const struct schema_key *key)
     } else if (key->fallback_text != NULL) {
         printf("Default: %s.\n", key->fallback_text);
     } else if (schema_optional(key)) {
-        printf("Default: none.\n");
+        printf("Not set by default.\n");
     } else {
         printf("Default:\n");
         print_literal(key->fallback);

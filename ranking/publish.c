@@ -33,6 +33,8 @@
     "BEGIN;" RANKING_CREATE_TABLE
 /* clang-format on */
 #define INSERT_ROW "INSERT INTO answer VALUES(?1, ?2, ?3, ?4, ?5, ?6)"
+#define FILE_HEADER_BYTES 100
+#define APPLICATION_ID_AT 68 /* there it reads "har!" */
 #define SELECT_ROOT "SELECT rootpage FROM sqlite_master WHERE name = 'answer'"
 
 /* --- Rows that a reader can trust ------------------------------------------------------------- */
@@ -244,6 +246,34 @@ static int folder_synchronize(const char *path, int folder, struct har_error *er
     return step_failed(path, "synchronize the folder", error);
 }
 
+/* A wrong path in a configuration must not cost another program its file. The compiled-in path is
+ * nobody else's: what is damaged there is mended. */
+static bool is_ours(const char *path, int fd, const struct stat *file)
+{
+    char header[FILE_HEADER_BYTES];
+    if (file->st_size == 0 || strcmp(path, HAR_RANKING_DB) == 0)
+        return true;
+    return pread(fd, header, sizeof header, 0) == (ssize_t)sizeof header &&
+           memcmp(header, "SQLite format 3", sizeof "SQLite format 3") == 0 &&
+           memcmp(header + APPLICATION_ID_AT, "har!", 4) == 0;
+}
+
+static int target_check(const char *path, struct har_error *error)
+{
+    struct stat file;
+    if (lstat(path, &file) != 0)
+        return errno == ENOENT ? HAR_OK : step_failed(path, "look at it", error);
+    if (!S_ISREG(file.st_mode))
+        return har_fail(error, HAR_ERR_VALUE, "%s: not a regular file: move it away", path);
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
+    if (fd < 0)
+        return step_failed(path, "look at it", error);
+    bool ours = is_ours(path, fd, &file);
+    close(fd);
+    return ours ? HAR_OK
+                : har_fail(error, HAR_ERR_VALUE, "%s: not a ranking of har: move it away", path);
+}
+
 static int file_replace(const char *path, const char *new_path, const unsigned char *image,
                         size_t image_bytes, struct har_error *error)
 {
@@ -270,7 +300,9 @@ static int image_install(const char *path, const unsigned char *image, size_t im
     int folder = folder_open(path);
     if (folder < 0)
         return step_failed(path, "open its folder", error);
-    int result = file_replace(path, new_path, image, image_bytes, error);
+    int result = target_check(path, error);
+    if (result == HAR_OK)
+        result = file_replace(path, new_path, image, image_bytes, error);
     if (result == HAR_OK)
         result = folder_synchronize(path, folder, error);
     close(folder);

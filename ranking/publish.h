@@ -20,7 +20,8 @@ struct ranking_row {
 /* rows are sorted by strcmp of name, each name once; other orders are refused, as is a row that
  * breaks a limit of schema.h. expires_s is Unix time in seconds. The file gets mode 0644 whatever
  * the umask. It is fsync'ed with its folder unless it lives in memory (tmpfs). The temporary file
- * beside path is "PATH.new".
+ * beside path is "PATH.new". What stands at path and is not a ranking of har is never replaced
+ * (HAR_ERR_VALUE), but for empty files, and for any file at the compiled-in path.
  * Returns 0, or HAR_ERR_IO, HAR_ERR_SQLITE, HAR_ERR_VALUE or HAR_ERR_MEMORY with error set: path,
  * step and reason. Then the old ranking stands untouched and no temporary file is left; only when
  * it is the folder that cannot be synchronized does the new ranking stand all the same. */

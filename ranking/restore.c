@@ -2,7 +2,7 @@
 
 #include <sqlite3.h>
 #include <stdbool.h>
-#include <unistd.h>
+#include <sys/stat.h>
 
 #include "ranking/schema.h"
 
@@ -59,8 +59,11 @@ int ranking_restore(const char *path, int64_t now_s,
                     void (*row)(void *arg, const struct ranking_row *row), void *arg,
                     struct har_error *error)
 {
-    if (access(path, F_OK) != 0)
+    struct stat file;
+    if (lstat(path, &file) != 0)
         return HAR_OK;
+    if (!S_ISREG(file.st_mode)) /* opening a FIFO would wait for somebody to write */
+        return har_fail(error, HAR_ERR_VALUE, "%s: not a regular file", path);
     sqlite3 *db = NULL;
     int result = HAR_OK;
     int code = sqlite3_open_v2(path, &db, SQLITE_OPEN_READONLY, NULL);

@@ -39,6 +39,7 @@ START_TEST(best_of_each_family_in_rank_order)
         &host, (struct rank_entry[]){
                    {HEALTH_UP, 0, 40}, {HEALTH_UP, 0, 30}, {HEALTH_UP, 0, 10}, {HEALTH_UP, 0, 20}});
     ck_assert_str_eq(answer.status, "answer");
+    ck_assert(!answer.failing);
     ck_assert_uint_eq(answer.answers, 1);
     ck_assert_str_eq(answer.addresses, "2001:db8::1 192.0.2.2");
 }
@@ -65,6 +66,7 @@ START_TEST(failure_mode_all_answers_everybody_best_known_first)
     struct config_host host = host_with(mixed, 4);
     struct answer answer = compose(&host, all_down);
     ck_assert_str_eq(answer.status, "answer");
+    ck_assert(answer.failing);
     ck_assert_uint_eq(answer.answers, 16);
     ck_assert_str_eq(answer.addresses, "2001:db8::2 192.0.2.2 2001:db8::1 192.0.2.1");
 }
@@ -92,6 +94,16 @@ START_TEST(failure_mode_addresses_answers_just_those)
     struct answer answer = compose(&host, all_down);
     ck_assert_str_eq(answer.status, "answer");
     ck_assert_str_eq(answer.addresses, "198.51.100.2 198.51.100.1");
+}
+END_TEST
+
+START_TEST(an_address_is_answered_once)
+{
+    static const char *const same[] = {"192.0.2.1", "192.0.2.1", "192.0.2.2"};
+    struct config_host host = host_with(same, 3);
+    host.answers = 2;
+    struct rank_entry entries[] = {{HEALTH_UP, 0, 1}, {HEALTH_UP, 0, 2}, {HEALTH_UP, 0, 3}};
+    ck_assert_str_eq(compose(&host, entries).addresses, "192.0.2.1 192.0.2.2");
 }
 END_TEST
 
@@ -138,6 +150,7 @@ int main(void)
     tcase_add_test(tests, failure_mode_all_answers_everybody_best_known_first);
     tcase_add_test(tests, failure_mode_none_fails);
     tcase_add_test(tests, failure_mode_addresses_answers_just_those);
+    tcase_add_test(tests, an_address_is_answered_once);
     tcase_add_test(tests, failure_mode_waits_for_the_last_unknown);
     tcase_add_test(tests, the_longest_answer_fits);
     suite_add_tcase(suite, tests);

@@ -12,6 +12,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/inotify.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -505,11 +506,11 @@ static const struct {
     {"mode=close", REASON_CLOSED, "Empty reply"},
     {"mode=reset", REASON_CLOSED, "reset by peer"},
     {"mode=half", REASON_CLOSED, "bytes remaining"},
-    {"mode=endless-header", REASON_BAD_STATUS, ""},
+    {"mode=endless-header", REASON_BAD_STATUS, "a header line is too long"},
     {"mode=endless-headers", REASON_BAD_STATUS, "headers of more than 65536 bytes"},
     {"mode=endless-body", REASON_OK, "status 200"},
-    {"mode=garbage", REASON_BAD_STATUS, "HTTP/0.9"},
-    {"mode=plain", REASON_BAD_STATUS, "HTTP/0.9"},
+    {"mode=garbage", REASON_BAD_STATUS, "no HTTP"},
+    {"mode=plain", REASON_BAD_STATUS, "no HTTP"},
 };
 #define ANSWER_COUNT ((int)(sizeof answers / sizeof answers[0]))
 
@@ -671,6 +672,7 @@ static void make_certificates(void)
         "        -extfile $name.ext -out $name.pem \"$@\"\n"
         "}\n"
         "openssl req -x509 $key -keyout ca.key -subj /CN=ca -days 2 -out ca.pem &&\n"
+        "cp ca.pem same-ca.pem &&\n"
         "leaf good api.example.com -days 2 &&\n"
         "leaf other www.example.org -days 2 &&\n"
         "{ leaf expired api.example.com -days -1 ||\n" /* OpenSSL up to 3.3 */
@@ -736,12 +738,43 @@ START_TEST(certificates_decide)
                 name; /* with TLS 1.3 the handshake succeeds, and then comes the alert */
         struct check_result result = ask(&wanted);
         assert_result(&result, cases[i].reason, cases[i].detail, cases[i].server);
-        if (cases[i].reason == REASON_OK) {
-            ck_assert_uint_gt(result.connect_us, 0);
-            ck_assert_uint_gt(result.total_us, result.connect_us);
-        }
+        ck_assert_uint_gt(result.connect_us, 0); /* TCP's, whatever came of TLS */
+        ck_assert_uint_gt(result.total_us, result.connect_us);
         stop_peer(&server);
     }
+}
+END_TEST
+
+/* How often files were opened since the last call, as inotify tells. */
+static int count_opened(int inotify)
+{
+    int count = 0;
+    char buffer[4096] __attribute__((aligned(__alignof__(struct inotify_event))));
+    ssize_t got;
+    while ((got = read(inotify, buffer, sizeof buffer)) > 0)
+        count += (int)((size_t)got / sizeof(struct inotify_event)); /* a file's have no name */
+    return count;
+}
+
+START_TEST(each_ca_file_is_read_once)
+{
+    struct peer server = start_tls(GOOD);
+    struct config_check first = plain(CHECK_HTTPS, server.port), second = first, third = first;
+    first.ca_file = tls_file("ca.pem");
+    second.ca_file = tls_file("same-ca.pem");
+    third.type = CHECK_TLS; /* with the system's, wherever that is */
+    int inotify = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+    ck_assert_int_ge(inotify_add_watch(inotify, first.ca_file, IN_OPEN), 0);
+    ck_assert_int_ge(inotify_add_watch(inotify, second.ca_file, IN_OPEN), 0);
+    for (int round = 0; round < 10; round++) {
+        expect(&first, REASON_OK, "status 200");
+        expect(&second, REASON_OK, "status 200");
+        ask(&third);
+    }
+    int opened = count_opened(inotify);
+    ck_assert_int_ge(opened, 2);
+    ck_assert_int_le(opened, 4); /* each again, should all this take more than a minute */
+    close(inotify);
 }
 END_TEST
 
@@ -766,13 +799,18 @@ START_TEST(a_server_without_tls_fails_the_handshake)
     struct peer server = start_server("127.0.0.1:0");
     struct config_check wanted = plain(_i == 0 ? CHECK_HTTPS : CHECK_TLS, server.port);
     control(&server, "/_set?mode=banner");
-    expect(&wanted, REASON_TLS_FAILED, "");
+    struct check_result result = ask(&wanted);
+    assert_result(&result, REASON_TLS_FAILED, "", "banner");
+    ck_assert_uint_gt(result.connect_us, 0);
     stop_peer(&server);
     server = start_server("127.0.0.1:0");
     control(&server, "/_set?mode=hang");
     wanted.port = server.port;
     wanted.timeout_ms = SHORT_MS;
-    expect(&wanted, REASON_RESPONSE_TIMEOUT, "in the TLS handshake");
+    result = ask(&wanted);
+    assert_result(&result, REASON_RESPONSE_TIMEOUT, "in the TLS handshake", "hang");
+    ck_assert_uint_gt(result.connect_us, 0);
+    ck_assert_uint_lt(result.connect_us, SHORT_MS * 1000 / 2);
 }
 END_TEST
 
@@ -786,7 +824,7 @@ START_TEST(https_needs_an_answer)
     stop_peer(&server);
     server = start_tls("-cert good.pem -key good.key -rev"); /* reverses each line */
     wanted.port = server.port;
-    expect(&wanted, REASON_BAD_STATUS, "HTTP/0.9");
+    expect(&wanted, REASON_BAD_STATUS, "no HTTP");
 }
 END_TEST
 
@@ -855,7 +893,7 @@ START_TEST(another_check_does_not_end_a_tls_talk)
     struct peer plain_server = start_server("127.0.0.1:0");
     struct config_check wanted = plain(CHECK_TLS, server.port);
     struct config_check other = plain(CHECK_HTTP, plain_server.port);
-    wanted.ca_file = tls_file("ca.pem");
+    wanted.ca_file = other.ca_file = tls_file("ca.pem"); /* for both to be in one multi handle */
     wanted.send = (char *)"hello\n";
     wanted.expect = (char *)"220 ready";
     struct check_target target = target_of(&wanted), other_target = target_of(&other);
@@ -1082,6 +1120,7 @@ int main(void)
     TCase *tls = add_case(suite, "TLS");
     tcase_add_unchecked_fixture(tls, make_certificates, remove_certificates);
     tcase_add_loop_test(tls, certificates_decide, 0, 2);
+    tcase_add_test(tls, each_ca_file_is_read_once);
     tcase_add_test(tls, a_client_certificate_is_shown);
     tcase_add_loop_test(tls, a_server_without_tls_fails_the_handshake, 0, 2);
     tcase_add_test(tls, https_needs_an_answer);

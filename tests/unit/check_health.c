@@ -86,9 +86,9 @@ START_TEST(latency_is_smoothed_over_successes_only)
     ck_assert_uint_eq(health.total_us, 2000);
     health_failure(&health, 3);
     ck_assert_uint_eq(health.total_us, 2000);
-    health_success(&health, 2, 0, 0); /* downwards too */
+    health_success(&health, 2, 0, 1); /* downwards too */
     ck_assert_uint_eq(health.connect_us, 150);
-    ck_assert_uint_eq(health.total_us, 1500);
+    ck_assert_uint_eq(health.total_us, 1501);
 }
 END_TEST
 
@@ -108,17 +108,29 @@ START_TEST(latency_starts_anew_after_a_time_down)
 }
 END_TEST
 
+START_TEST(a_success_without_times_is_a_success)
+{
+    struct health health = fresh();
+    ck_assert(health_success(&health, 2, 0, 0));
+    ck_assert_int_eq(health.state, HEALTH_UP);
+    ck_assert(!health.measured);
+    health_success(&health, 2, 100, 1000);
+    health_success(&health, 2, 0, 0);
+    ck_assert_uint_eq(health.total_us, 1000);
+}
+END_TEST
+
 START_TEST(extreme_latencies_do_not_overflow)
 {
     struct health health = fresh();
     health_success(&health, 1, UINT32_MAX, UINT32_MAX);
-    health_success(&health, 1, 0, 0);
+    health_success(&health, 1, 0, 3);
     ck_assert_uint_eq(health.total_us, UINT32_MAX - UINT32_MAX / 4);
     health_success(&health, 1, UINT32_MAX, UINT32_MAX);
     ck_assert_uint_gt(health.total_us, UINT32_MAX - UINT32_MAX / 4);
     health = fresh();
-    health_success(&health, 1, 0, 0);
-    ck_assert_uint_eq(health.total_us, 1); /* 0 would mean that it was never measured */
+    health_success(&health, 1, 0, 1);
+    ck_assert_uint_eq(health.connect_us, 1); /* 0 would mean that it was never measured */
 }
 END_TEST
 
@@ -131,6 +143,7 @@ int main(void)
     tcase_add_test(tests, confirming_while_a_streak_runs);
     tcase_add_test(tests, latency_is_smoothed_over_successes_only);
     tcase_add_test(tests, latency_starts_anew_after_a_time_down);
+    tcase_add_test(tests, a_success_without_times_is_a_success);
     tcase_add_test(tests, extreme_latencies_do_not_overflow);
     suite_add_tcase(suite, tests);
     return unit_run(suite);

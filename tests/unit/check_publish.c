@@ -14,6 +14,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "ranking/lock.h"
 #include "ranking/lookup.h"
 #include "ranking/publish.h"
 #include "ranking/schema.h"
@@ -287,9 +288,53 @@ START_TEST(target_is_a_folder)
     snprintf(target, sizeof target, "%s/sub", folder);
     snprintf(target_new, sizeof target_new, "%s.new", target);
     ck_assert_int_eq(mkdir(target, 0755), 0);
-    assert_refused(target, good_rows, GOOD_ROWS, HAR_ERR_IO, strerror(EISDIR));
+    assert_refused(target, good_rows, GOOD_ROWS, HAR_ERR_VALUE, "not a regular file");
     ck_assert_int_ne(access(target_new, F_OK), 0);
     ck_assert_int_eq(rmdir(target), 0);
+}
+END_TEST
+
+/* Whatever an operator points ranking_db at by mistake must survive it. */
+START_TEST(files_of_others_are_left_alone)
+{
+    static const char *const contents[] = {"root:x:0:0:root:/root:/bin/sh\n",
+                                           "SQLite format 3\0 and then something else"};
+    char target[64], left[64];
+    snprintf(target, sizeof target, "%s/other", folder);
+    for (size_t i = 0; i < 2; i++) {
+        FILE *file = fopen(target, "w");
+        ck_assert_ptr_nonnull(file);
+        fwrite(contents[i], 1, 30, file);
+        ck_assert_int_eq(fclose(file), 0);
+        assert_refused(target, good_rows, GOOD_ROWS, HAR_ERR_VALUE, "not a ranking of har");
+        file = fopen(target, "r");
+        ck_assert_uint_eq(fread(left, 1, sizeof left, file), 30);
+        ck_assert_mem_eq(left, contents[i], 30);
+        fclose(file);
+    }
+    ck_assert_int_eq(truncate(target, 0), 0);
+    ck_assert_int_eq(ranking_publish(target, good_rows, GOOD_ROWS, EXPIRES_S, NULL), HAR_OK);
+    ck_assert_int_eq(unlink(target), 0);
+    ck_assert_int_eq(symlink("nowhere", target), 0);
+    assert_refused(target, good_rows, GOOD_ROWS, HAR_ERR_VALUE, "not a regular file");
+    ck_assert_int_eq(unlink(target), 0);
+}
+END_TEST
+
+START_TEST(one_daemon_a_ranking)
+{
+    struct har_error error = {0};
+    int first = ranking_lock(path, &error);
+    ck_assert_int_ge(first, 0);
+    ck_assert_int_eq(ranking_lock(path, &error), HAR_ERR_BUSY);
+    ck_assert_ptr_nonnull(strstr(error.text, "another hard"));
+    close(first);
+    int second = ranking_lock(path, NULL);
+    ck_assert_int_ge(second, 0);
+    close(second);
+    har_error_clear(&error);
+    ck_assert_int_eq(ranking_lock("/nowhere/ranking.db", &error), HAR_ERR_IO);
+    ck_assert_ptr_nonnull(strstr(error.text, "/nowhere/ranking.db.lock"));
 }
 END_TEST
 
@@ -414,6 +459,8 @@ int main(void)
     tcase_add_test(tests, folder_missing);
     tcase_add_test(tests, folder_is_a_file);
     tcase_add_test(tests, target_is_a_folder);
+    tcase_add_test(tests, files_of_others_are_left_alone);
+    tcase_add_test(tests, one_daemon_a_ranking);
     tcase_add_test(tests, path_too_long);
     tcase_add_test(tests, no_room);
     tcase_add_test(tests, no_memory);

@@ -95,7 +95,6 @@ START_TEST(answers_follow_health)
     result(table, endpoint(table, 0, 0), true, 900);
     result(table, endpoint(table, 0, 1), true, 100);
     ck_assert_uint_eq(table->unanswered, 0);
-    ck_assert_uint_eq(host->unanswered, 0);
     ck_assert(host_update_answer(host, &was));
     ck_assert_str_eq(was, "192.0.2.1");
     ck_assert_str_eq(host->addresses, "192.0.2.2");
@@ -151,7 +150,6 @@ START_TEST(what_stayed_the_same_is_inherited)
     ck_assert_ptr_eq(first->target.check, host->config->candidates[2].check);
     ck_assert_uint_eq(first->health.total_us, 900);
     ck_assert_int_eq(host->endpoints[1]->health.state, HEALTH_UNKNOWN);
-    ck_assert_uint_eq(host->unanswered, 1);
     ck_assert_uint_eq(table->unanswered, 2);
     ck_assert_str_eq(host->addresses, "192.0.2.2");
     ck_assert_int_eq(endpoint(table, 0, 0)->health.state, HEALTH_UNKNOWN); /* another host's */
@@ -216,6 +214,42 @@ START_TEST(the_last_ranking_falls_with_its_best)
 }
 END_TEST
 
+START_TEST(a_last_failure_falls_with_the_first_that_is_up)
+{
+    static const struct ranking_row failure = {
+        .name = "a.example", .status = "fail", .addresses = "", .answers = 1};
+    struct table *table = table_of(A);
+    table_restore(table, &failure);
+    struct host *host = &table->hosts[0];
+    result(table, endpoint(table, 0, 0), false, 0);
+    ck_assert_str_eq(answer_of(host), "");
+    table_free(table);
+
+    table = table_of(A);
+    host = &table->hosts[0];
+    table_restore(table, &failure);
+    ck_assert_str_eq(answer_of(host), "");
+    ck_assert_str_eq(host->status, "fail");
+    result(table, endpoint(table, 0, 1), true, 900);
+    ck_assert_str_eq(answer_of(host), "192.0.2.2");
+    ck_assert_str_eq(host->status, "answer");
+    table_free(table);
+}
+END_TEST
+
+START_TEST(a_restored_answer_does_not_outlive_its_candidate)
+{
+    struct table *old = table_of(A);
+    table_restore(old, &last_run);
+    answer_of(&old->hosts[0]);
+    struct table *table = table_of("\"a.example\": {\"candidates\": [\"192.0.2.1\"]}");
+    table_inherit(table, old);
+    table_free(old);
+    ck_assert_str_eq(answer_of(&table->hosts[0]), "192.0.2.1");
+    table_free(table);
+}
+END_TEST
+
 START_TEST(a_ranking_that_cannot_be_ours_is_passed_over)
 {
     static const struct ranking_row strangers[] = {
@@ -254,6 +288,8 @@ int main(void)
     tcase_add_test(tests, one_endpoint_is_inherited_once);
     tcase_add_test(tests, the_last_ranking_stands_until_all_have_answered);
     tcase_add_test(tests, the_last_ranking_falls_with_its_best);
+    tcase_add_test(tests, a_last_failure_falls_with_the_first_that_is_up);
+    tcase_add_test(tests, a_restored_answer_does_not_outlive_its_candidate);
     tcase_add_test(tests, a_ranking_that_cannot_be_ours_is_passed_over);
     suite_add_tcase(suite, tests);
     return unit_run(suite);

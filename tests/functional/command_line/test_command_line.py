@@ -58,7 +58,7 @@ class CommandLine(harness.TestCase):
         self.assertRegex(output, r"^hard \d+\.\d+")
 
     def test_wrong_usage(self):
-        for options in (["-x"], ["--help"], ["-c"], ["surplus"], ["-t", "-T"]):
+        for options in (["-x"], ["--nonsense"], ["-c"], ["surplus"], ["-t", "-T"]):
             with self.subTest(" ".join(options)):
                 output, errors = self.hard(*options, status=2)
                 self.assertEqual(output, "")

@@ -41,7 +41,7 @@ BEYOND_SCHEMA = {
     r"found \"[^\"]*(s|m|h|d)\"; allowed: \S+ to \S+( in whole \w+)?, as": "bounds of a text",
     r"in whole milliseconds, as": "steps of a number that are no whole number of seconds",
     r"No such file|Is a directory|Not a regular file": "files on this machine",
-    r"a POSIX extended expression \(": "the text of such an expression",
+    r"a POSIX extended expression(,| \()": "the text of such an expression",
     r"\\u000a\"; allowed: ": "in Python, unlike ECMA-262, $ matches before a last line break",
     r"found \"200-199\"": "a range that ends before it begins",
     r"without this key around them": "the schema takes it for the name of a host",
