@@ -2,6 +2,7 @@
 
 import json
 import os
+import subprocess
 
 import harness
 
@@ -37,6 +38,44 @@ class Reload(harness.TestCase):
         before, mark = self.requests(2), self.requests(1)
         harness.wait_until(lambda: self.requests(1) >= mark + 5, "five more checks of one")
         self.assertLessEqual(self.requests(2), before)
+
+    def test_reloads_while_checks_begin_and_end(self):
+        """Hosts that come and go at any moment of a check leave nothing behind that a later one
+        could trip over; the sanitizers watch."""
+        self.servers[1].set(mode="hang")
+        fast = {**harness.QUICK, "interval": "100ms", "fast_interval": "100ms", "timeout": "100ms"}
+
+        def hosts(count, **check):
+            return {f"host-{number}.example.com": {**self.host(1, 2, 3), "check": {**fast, **check}}
+                    for number in range(count)}
+
+        variants = [hosts(60), hosts(20), hosts(40, method="HEAD")]
+        hard = self.hard(variants[0])
+        for number in range(90):
+            before = len(hard.events(event="reload"))
+            self.reload(hard, variants[number % 3])
+            hard.wait_event(event="reload", count=before + 1)
+        self.reload(hard, {ONE: self.host(1)})
+        self.assert_answer(ONE, ["127.0.1.1"])
+
+    def test_a_shorter_interval_counts_at_once(self):
+        slow = {**self.host(1), "check": {**harness.QUICK, "interval": "1h"}}
+        hard = self.hard({ONE: slow})
+        before = self.requests(1)
+        self.reload(hard, {ONE: self.host(1)})
+        harness.wait_until(lambda: self.requests(1) >= before + 3, "checks at the new interval")
+
+    def test_a_second_daemon_is_refused(self):
+        first = self.hard({ONE: self.host(1)})
+        self.assert_answer(ONE, ["127.0.1.1"])
+        path = f"{self.folder}/second.json"
+        harness.write(path, json.dumps({"hosts": {TWO: self.host(2)}}))
+        second = subprocess.run([harness.HARD, "-c", path], stderr=subprocess.PIPE, text=True,
+                                timeout=harness.DEADLINE_S)
+        self.assertEqual(second.returncode, 1)
+        self.assertIn("another hard publishes there", second.stderr)
+        self.assertEqual(harness.getent(ONE), ["127.0.1.1"])
+        self.assertEqual(first.events(event="publish-failed"), [])
 
     def test_state_is_kept_and_a_changed_check_starts_anew(self):
         self.servers[0].kill()
