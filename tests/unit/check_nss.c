@@ -21,8 +21,8 @@ nss_gethostbyname3_r _nss_har_gethostbyname3_r;
 nss_gethostbyname4_r _nss_har_gethostbyname4_r;
 
 #if defined(__has_feature)
-#define SANITIZED __has_feature(address_sanitizer)
-#elif defined(__SANITIZE_ADDRESS__)
+#define SANITIZED (__has_feature(address_sanitizer) || __has_feature(thread_sanitizer))
+#elif defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 #define SANITIZED 1
 #else
 #define SANITIZED 0
