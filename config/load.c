@@ -6,6 +6,7 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* --- Files --- */
@@ -169,6 +170,13 @@ static int compare_entries(const struct dirent **a, const struct dirent **b)
     return strcmp((*a)->d_name, (*b)->d_name);
 }
 
+/* A FIFO, say: opening it would wait for somebody to write, and the daemon with it. */
+static bool is_special(const char *path)
+{
+    struct stat file;
+    return stat(path, &file) == 0 && !S_ISREG(file.st_mode) && !S_ISDIR(file.st_mode);
+}
+
 static void read_hosts_file(struct loader *loader, const char *folder, const char *name)
 {
     size_t size = strlen(folder) + 1 + strlen(name) + 1;
@@ -177,6 +185,10 @@ static void read_hosts_file(struct loader *loader, const char *folder, const cha
         return;
     snprintf(path, size, "%s/%s", folder, name);
     loader->file = path;
+    if (is_special(path)) {
+        report_value(loader, NULL, "not a regular file");
+        return;
+    }
     json_t *json = read_json(loader);
     if (json != NULL)
         read_hosts(loader, NULL, json);

@@ -33,7 +33,7 @@ const char *check_reason_text(enum check_reason reason);
 
 struct check_result {
     enum check_reason reason;
-    uint32_t connect_us; /* TCP handshake; 0 when that failed, or the TLS one after it */
+    uint32_t connect_us; /* TCP handshake; 0 when that failed */
     uint32_t total_us;   /* start of the check to its end */
     char detail[120];    /* for the log: what was found ("status 503"), or empty; one line of
                             printable ASCII, whatever the server said */
@@ -48,7 +48,8 @@ struct check_target {
 
 typedef void check_done_fn(void *arg, const struct check_result *result);
 
-/* What all checks of a daemon share: the loop, one curl multi handle, idle easy handles. */
+/* What all checks of a daemon share: the loop, one curl multi handle for each CA file, idle easy
+ * handles. */
 struct checker;
 
 /* The loop must outlive it. Returns NULL with error set. Calls curl_global_init. The program should

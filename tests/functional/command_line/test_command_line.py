@@ -57,6 +57,14 @@ class CommandLine(harness.TestCase):
         output, errors = self.hard("-V", status=0)
         self.assertRegex(output, r"^hard \d+\.\d+")
 
+    def test_a_fifo_in_hosts_d_is_no_trap(self):
+        path = self.config(GOOD)
+        folder = os.path.join(os.path.dirname(path), "hosts.d")
+        os.mkdir(folder)
+        os.mkfifo(f"{folder}/a.json")
+        _, errors = self.hard("-t", "-c", path, status=1)
+        self.assertIn("hosts.d/a.json: not a regular file", errors)
+
     def test_wrong_usage(self):
         for options in (["-x"], ["--nonsense"], ["-c"], ["surplus"], ["-t", "-T"]):
             with self.subTest(" ".join(options)):
