@@ -7,7 +7,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
+
+#include "common/clock.h"
 
 #define TEXT_FIRST_BYTES 4096
 
@@ -70,13 +71,6 @@ enum check_reason check_reason_of_errno(int error)
     default: /* EMFILE, ENFILE, ENOBUFS, ENOMEM, EAGAIN (no port is left), ... */
         return REASON_LOCAL_ERROR;
     }
-}
-
-int64_t check_now_us(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
 }
 
 /* --- none: always up -------------------------------------------------------------------------- */
@@ -192,7 +186,7 @@ void check_end(struct check *check, enum check_reason reason, const char *format
     }
     result->reason = reason;
     if (result->total_us == 0)
-        result->total_us = (uint32_t)(check_now_us() - check->started_us);
+        result->total_us = (uint32_t)(har_now_us() - check->started_us);
     if (!check->starting) {
         deliver(check);
         return;
@@ -220,7 +214,7 @@ struct check *check_start(struct checker *checker, const struct check_target *ta
     check->kind = kind_of(target->check->type);
     check->done = done;
     check->arg = arg;
-    check->started_us = check_now_us();
+    check->started_us = har_now_us();
     check->starting = true;
     check->kind->start(check);
     check->starting = false;

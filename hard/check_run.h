@@ -79,9 +79,6 @@ struct check {
     };
 };
 
-/* Monotonic. */
-int64_t check_now_us(void);
-
 /* The reason behind the errno of a call that should have opened or used a connection. Not for
  * EAGAIN and the like. */
 enum check_reason check_reason_of_errno(int error);

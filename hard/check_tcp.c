@@ -8,6 +8,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "common/clock.h"
+
 #define RECEIVE_BYTES 4096
 
 /* --- the talk --------------------------------------------------------------------------------- */
@@ -169,7 +171,7 @@ static void on_connecting(struct ev_loop *loop, struct ev_io *io, int events)
             check_end_not_connected(check, error);
         return;
     }
-    int64_t connect_us = check_now_us() - check->started_us;
+    int64_t connect_us = har_now_us() - check->started_us;
     check->result.connect_us = connect_us > 0 ? (uint32_t)connect_us : 1;
     talk_start(check, &tcp_transport);
 }

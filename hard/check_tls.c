@@ -6,6 +6,8 @@
 
 #include <errno.h>
 
+#include "common/clock.h"
+
 /* --- the transport of the talk ---------------------------------------------------------------- */
 
 static ssize_t moved(struct check *check, CURLcode code, size_t size_bytes)
@@ -57,7 +59,7 @@ static void on_talk_timeout(struct ev_loop *loop, struct ev_timer *timer, int ev
  * curl_easy_recv makes it ours. So the talk starts at once. */
 static void start_talk(struct check *check)
 {
-    int64_t spent_us = check_now_us() - check->started_us;
+    int64_t spent_us = har_now_us() - check->started_us;
     int64_t limit_us = (int64_t)check->target->check->timeout_ms * 1000;
     check_set_timer(check, on_talk_timeout, limit_us - spent_us);
     curl_easy_getinfo(check->transfer->easy, CURLINFO_ACTIVESOCKET, &check->talk.fd);

@@ -2,14 +2,8 @@
 
 #include <stddef.h>
 #include <sys/socket.h>
-#include <time.h>
 
-static int64_t now_us(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
-}
+#include "common/clock.h"
 
 /* Unlike SO_ERROR, this leaves the error of a failed connect to libcurl. */
 static bool has_peer(int fd)
@@ -40,7 +34,7 @@ static void on_socket_ready(struct ev_loop *ev, struct ev_io *io, int events)
     struct curl_loop *loop = io->data;
     struct curl_loop_socket *socket = (struct curl_loop_socket *)io;
     if (socket->connected_us == 0 && has_peer(io->fd))
-        socket->connected_us = now_us();
+        socket->connected_us = har_now_us();
     int ready =
         (events & EV_READ ? CURL_CSELECT_IN : 0) | (events & EV_WRITE ? CURL_CSELECT_OUT : 0);
     int running;
@@ -90,7 +84,7 @@ static int want_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void *
     if (what == CURL_POLL_REMOVE)
         return 0;
     if ((what & CURL_POLL_IN) && socket->connected_us == 0) /* it waits for the peer to speak */
-        socket->connected_us = now_us();
+        socket->connected_us = har_now_us();
     ev_io_set(&socket->io, fd,
               (what & CURL_POLL_IN ? EV_READ : 0) | (what & CURL_POLL_OUT ? EV_WRITE : 0));
     ev_io_start(loop->ev, &socket->io);

@@ -8,6 +8,7 @@
 #include <sys/resource.h>
 #include <time.h>
 
+#include "common/clock.h"
 #include "hard/health.h"
 #include "hard/log.h"
 #include "hard/publisher.h"
@@ -200,7 +201,7 @@ static void on_timer(struct ev_loop *loop, ev_timer *timer, int events)
         return;
     }
     monitor->in_flight++;
-    endpoint->started_us = stall_now_us();
+    endpoint->started_us = har_now_us();
     endpoint->running = check_start(monitor->checker, &endpoint->target, on_result, endpoint);
     if (endpoint->running == NULL) {
         static const struct check_result no_memory = {.reason = REASON_LOCAL_ERROR,

@@ -9,6 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "common/clock.h"
 #include "hard/log.h"
 #include "hard/pace.h"
 #include "ranking/lock.h"
@@ -28,13 +29,6 @@ struct publisher {
     char last_error[sizeof(((struct har_error *)0)->text)]; /* logged already; empty: none */
     ev_io clock_watch;                                      /* -1: none */
 };
-
-static int64_t monotonic_us(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
-}
 
 static void arm(struct publisher *publisher, double seconds)
 {
@@ -89,9 +83,9 @@ static double next_s(const struct publisher *publisher, bool failed, int64_t now
 static void publish(struct publisher *publisher)
 {
     struct har_error error = {.code = HAR_OK};
-    int64_t began_us = monotonic_us();
+    int64_t began_us = har_now_us();
     write_ranking(publisher, &error);
-    int64_t ended_us = monotonic_us();
+    int64_t ended_us = har_now_us();
 
     pace_spent(&publisher->pace, began_us, ended_us);
     log_outcome(publisher, &error, ended_us - began_us);
@@ -156,7 +150,7 @@ struct publisher *publisher_new(struct ev_loop *loop, const struct publisher_sou
     publisher->loop = loop;
     publisher->source = *source;
     publisher->lock_fd = -1;
-    pace_init(&publisher->pace, monotonic_us());
+    pace_init(&publisher->pace, har_now_us());
     ev_timer_init(&publisher->timer, on_timer, 0., 0.);
     publisher->timer.data = publisher;
     ev_io_init(&publisher->clock_watch, on_clock_set, fd, EV_READ);
@@ -221,7 +215,7 @@ void publisher_request(struct publisher *publisher)
 {
     if (publisher->requested || publisher->path == NULL)
         return;
-    int64_t now_us = monotonic_us();
+    int64_t now_us = har_now_us();
     int64_t wait_us = pace_due_us(&publisher->pace, now_us) - now_us;
     publisher->requested = true;
     ev_now_update(publisher->loop);

@@ -1,20 +1,13 @@
 #include "hard/stall.h"
 
-#include <time.h>
-
-int64_t stall_now_us(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
-}
+#include "common/clock.h"
 
 static void on_woke(struct ev_loop *loop, ev_check *watch, int events)
 {
     (void)loop;
     (void)events;
     struct stall *stall = watch->data;
-    stall->woke_us = stall_now_us();
+    stall->woke_us = har_now_us();
 }
 
 static void on_sleeps(struct ev_loop *loop, ev_prepare *watch, int events)
@@ -22,14 +15,14 @@ static void on_sleeps(struct ev_loop *loop, ev_prepare *watch, int events)
     (void)loop;
     (void)events;
     struct stall *stall = watch->data;
-    int64_t now_us = stall_now_us();
+    int64_t now_us = har_now_us();
     if (now_us - stall->woke_us > STALL_US)
         stall->ended_us = now_us;
 }
 
 void stall_init(struct stall *stall, struct ev_loop *loop)
 {
-    int64_t now_us = stall_now_us();
+    int64_t now_us = har_now_us();
     *stall = (struct stall){.loop = loop, .woke_us = now_us, .ended_us = now_us};
     ev_check_init(&stall->woke, on_woke);
     ev_prepare_init(&stall->sleeps, on_sleeps);
@@ -49,5 +42,5 @@ void stall_done(struct stall *stall)
 
 bool stall_since(const struct stall *stall, int64_t since_us)
 {
-    return stall->ended_us >= since_us || stall_now_us() - stall->woke_us > STALL_US;
+    return stall->ended_us >= since_us || har_now_us() - stall->woke_us > STALL_US;
 }

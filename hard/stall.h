@@ -21,10 +21,7 @@ struct stall {
 void stall_init(struct stall *stall, struct ev_loop *loop);
 void stall_done(struct stall *stall);
 
-/* Was the loop late since since_us, or is it now? Times are those of stall_now_us. */
+/* Was the loop late since since_us, or is it now? Times are those of har_now_us. */
 bool stall_since(const struct stall *stall, int64_t since_us);
-
-/* Monotonic microseconds. */
-int64_t stall_now_us(void);
 
 #endif

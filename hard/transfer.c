@@ -10,6 +10,8 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "common/clock.h"
+
 #include "hard/check_run.h"
 
 /* Kept for the next check. More than this many at once run only while servers hang. */
@@ -49,7 +51,7 @@ static curl_socket_t open_socket(void *arg, curlsocktype purpose, struct curl_so
         transfer->socket_errno = errno;
         return CURL_SOCKET_BAD;
     }
-    transfer->opened_us = check_now_us();
+    transfer->opened_us = har_now_us();
     save_packets(fd, transfer->owner->target->check);
     return fd;
 }
