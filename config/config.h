@@ -98,7 +98,9 @@ void config_free(struct config *config);
  * same config. A new string for free(3), or NULL without memory. */
 char *config_dump(const struct config *config);
 
-/* True when both ask the very same thing of a server: then history may carry over. */
+/* True when both ask the very same thing of a server: then history may carry over. How often they
+ * ask, how long they wait and what changes a state (interval, fast_interval, timeout, rise, fall)
+ * may differ. */
 bool config_check_equal(const struct config_check *a, const struct config_check *b);
 
 /* The word for it in a configuration file. Never NULL. */

@@ -61,6 +61,13 @@ static void line_end(struct loader *loader, struct line *line)
     loader->failed = true;
 }
 
+static void line_end_with(struct loader *loader, struct line *line, const char *format,
+                          va_list args)
+{
+    vfprintf(line->out, format, args);
+    line_end(loader, line);
+}
+
 void report_value(struct loader *loader, const struct place *place, const char *format, ...)
 {
     struct line line;
@@ -68,9 +75,8 @@ void report_value(struct loader *loader, const struct place *place, const char *
         return;
     va_list args;
     va_start(args, format);
-    vfprintf(line.out, format, args);
+    line_end_with(loader, &line, format, args);
     va_end(args);
-    line_end(loader, &line);
 }
 
 void report_found(struct loader *loader, const struct place *place, const json_t *found,
@@ -84,9 +90,8 @@ void report_found(struct loader *loader, const struct place *place, const json_t
     fputs("; allowed: ", line.out);
     va_list args;
     va_start(args, format);
-    vfprintf(line.out, format, args);
+    line_end_with(loader, &line, format, args);
     va_end(args);
-    line_end(loader, &line);
 }
 
 void report_quoted(struct loader *loader, const struct place *place, const char *found,
@@ -100,9 +105,8 @@ void report_quoted(struct loader *loader, const struct place *place, const char 
     fputs("; allowed: ", line.out);
     va_list args;
     va_start(args, format);
-    vfprintf(line.out, format, args);
+    line_end_with(loader, &line, format, args);
     va_end(args);
-    line_end(loader, &line);
 }
 
 void report_row(struct loader *loader, const struct place *place, const struct schema_key *key,

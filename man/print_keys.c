@@ -6,23 +6,14 @@
 #include <string.h>
 
 #include "config/config.h"
+#include "config/duration.h"
 #include "config/schema.h"
 
 static void print_duration(const struct schema_key *key, uint32_t value)
 {
-    static const struct {
-        unsigned long long us;
-        const char *unit;
-    } units[] = {
-        {86400000000, "d"}, {3600000000, "h"}, {60000000, "m"}, {1000000, "s"}, {1000, "ms"}};
-    unsigned long long us = (unsigned long long)value * key->unit;
-    size_t i = 0;
-    while (us % units[i].us != 0)
-        i++;
-    if (us == 0)
-        printf("0");
-    else
-        printf("%llu%s", us / units[i].us, units[i].unit);
+    char text[DURATION_TEXT_MAX];
+    duration_format((uint64_t)value * key->unit, text);
+    printf("%s", text);
 }
 
 static void print_words(const struct schema_word *words)
