@@ -34,19 +34,24 @@ static enum nss_status too_small(int *errnop, int *h_errnop)
     return NSS_STATUS_TRYAGAIN;
 }
 
-/* h_errno is cleared; errno is not, on success it says nothing. The ranking may move at any
- * moment: nobody is to keep this answer. */
+/* The ranking may move at any moment: nscd is to keep neither an answer nor that there is none. */
+static void forbid_caching(int32_t *ttlp)
+{
+    if (ttlp != NULL)
+        *ttlp = 0;
+}
+
+/* h_errno is cleared; errno is not, on success it says nothing. */
 static enum nss_status success(int *h_errnop, int32_t *ttlp)
 {
     *h_errnop = NETDB_SUCCESS;
-    if (ttlp != NULL)
-        *ttlp = 0;
+    forbid_caching(ttlp);
     return NSS_STATUS_SUCCESS;
 }
 
 /* Returns NSS_STATUS_SUCCESS with answer and nothing else written, or what to return to glibc. */
 static enum nss_status ask(const char *name, int family, struct ranking_answer *answer, int *errnop,
-                           int *h_errnop)
+                           int *h_errnop, int32_t *ttlp)
 {
     struct timespec now;
     clock_gettime(CLOCK_REALTIME_COARSE, &now); /* of seconds it knows as much, and costs less */
@@ -54,6 +59,7 @@ static enum nss_status ask(const char *name, int family, struct ranking_answer *
     case RANKING_FOUND:
         return NSS_STATUS_SUCCESS;
     case RANKING_NODATA:
+        forbid_caching(ttlp);
         *h_errnop = NO_DATA;
         return NSS_STATUS_NOTFOUND;
     case RANKING_FAILING:
@@ -71,7 +77,7 @@ enum nss_status _nss_har_gethostbyname4_r(const char *name, struct gaih_addrtupl
                                           int32_t *ttlp)
 {
     struct ranking_answer answer;
-    enum nss_status status = ask(name, AF_UNSPEC, &answer, errnop, h_errnop);
+    enum nss_status status = ask(name, AF_UNSPEC, &answer, errnop, h_errnop, ttlp);
     if (status != NSS_STATUS_SUCCESS)
         return status;
     if (!pack_tuples(&answer, buffer, buflen, pat))
@@ -86,7 +92,7 @@ enum nss_status _nss_har_gethostbyname3_r(const char *name, int af, struct hoste
     if (af != AF_INET && af != AF_INET6)
         return unavailable(EAFNOSUPPORT, errnop, h_errnop);
     struct ranking_answer answer;
-    enum nss_status status = ask(name, af, &answer, errnop, h_errnop);
+    enum nss_status status = ask(name, af, &answer, errnop, h_errnop, ttlp);
     if (status != NSS_STATUS_SUCCESS)
         return status;
     if (!pack_hostent(&answer, af, buffer, buflen, result))
