@@ -1,16 +1,19 @@
 /* Times getaddrinfo(3) in this process and prints one "key value" line for each figure.
  *
- *   bench_nss [-4|-6|-u] [-w CALLS] [-n CALLS] [-t THREADS] [-s SECONDS] NAME...
+ *   bench_nss [-4|-6|-u] [-w CALLS] [-n CALLS] [-g CALLS] [-t THREADS] [-s SECONDS] NAME...
  *
  * address        first address of the first answer: which service answered
  * first_ns       the first call of this process: loads nsswitch.conf and the module
  * median_ns, p99_ns   of -n calls after -w calls that are not counted; NAMEs in turn
+ * heap_bytes, resident_bytes   by how much -g calls made this process grow, after the other calls
  * lookups_per_s  of -t threads for -s seconds
  *
  * The service is what nsswitch.conf names, as for any other program. A lookup that fails ends the
  * run with exit status 1: a fast error is not a fast answer. */
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
+#include <malloc.h>
 #include <netdb.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -25,7 +28,7 @@
 
 struct options {
     int family;
-    size_t calls, warmup;
+    size_t calls, warmup, growth_calls;
     unsigned threads;
     unsigned seconds;
     char **names;
@@ -112,6 +115,39 @@ static void print_distribution(const struct options *options)
     free(times);
 }
 
+struct memory {
+    size_t heap_bytes, resident_bytes;
+};
+
+/* Without stdio, whose buffers are memory, too. */
+static struct memory memory_now(void)
+{
+    struct mallinfo2 heap = mallinfo2();
+    char text[100] = "";
+    int fd = open("/proc/self/statm", O_RDONLY);
+
+    if (fd < 0 || read(fd, text, sizeof text - 1) <= 0) {
+        perror("bench_nss: /proc/self/statm");
+        exit(1);
+    }
+    close(fd);
+    char *resident = strchr(text, ' ');
+    size_t pages = resident != NULL ? strtoul(resident, NULL, 10) : 0;
+    return (struct memory){heap.uordblks + heap.hblkhd, pages * (size_t)sysconf(_SC_PAGESIZE)};
+}
+
+static void print_growth(const struct options *options)
+{
+    memory_now(); /* the pages of its own code */
+    struct memory before = memory_now();
+    for (size_t i = 0; i < options->growth_calls; i++)
+        freeaddrinfo(look_up(options, options->names[i % options->name_count]));
+    struct memory after = memory_now();
+
+    printf("heap_bytes %lld\n", (long long)(after.heap_bytes - before.heap_bytes));
+    printf("resident_bytes %lld\n", (long long)(after.resident_bytes - before.resident_bytes));
+}
+
 static void *work(void *arg)
 {
     struct worker *worker = arg;
@@ -154,7 +190,8 @@ static void print_throughput(const struct options *options)
 
 static int usage(void)
 {
-    fputs("usage: bench_nss [-4|-6|-u] [-w CALLS] [-n CALLS] [-t THREADS] [-s SECONDS] NAME...\n",
+    fputs("usage: bench_nss [-4|-6|-u] [-w CALLS] [-n CALLS] [-g CALLS] [-t THREADS] "
+          "[-s SECONDS] NAME...\n",
           stderr);
     return 2;
 }
@@ -163,7 +200,7 @@ int main(int argc, char **argv)
 {
     struct options options = {.family = AF_INET, .seconds = 1};
 
-    for (int c; (c = getopt(argc, argv, "46uw:n:t:s:")) != -1;) {
+    for (int c; (c = getopt(argc, argv, "46uw:n:g:t:s:")) != -1;) {
         if (c == '4')
             options.family = AF_INET;
         else if (c == '6')
@@ -174,6 +211,8 @@ int main(int argc, char **argv)
             options.warmup = strtoul(optarg, NULL, 10);
         else if (c == 'n')
             options.calls = strtoul(optarg, NULL, 10);
+        else if (c == 'g')
+            options.growth_calls = strtoul(optarg, NULL, 10);
         else if (c == 't')
             options.threads = (unsigned)strtoul(optarg, NULL, 10);
         else if (c == 's')
@@ -189,6 +228,8 @@ int main(int argc, char **argv)
     print_first(&options);
     if (options.calls)
         print_distribution(&options);
+    if (options.growth_calls)
+        print_growth(&options);
     if (options.threads)
         print_throughput(&options);
     return 0;

@@ -235,7 +235,7 @@ def version(tool):
 def figures(text):
     """The "key value" lines of our C programs, numbers as numbers."""
     pairs = (line.split(None, 1) for line in text.splitlines())
-    return {key: int(value) if value.isdigit() else value for key, value in pairs}
+    return {key: int(value) if value.lstrip("-").isdigit() else value for key, value in pairs}
 
 
 def strace_counts(path):
@@ -270,10 +270,11 @@ def table(title, header, rows, left=(0,)):
     sys.stdout.flush()
 
 
-def goal(what, value, limit, unit=""):
-    """One line under a table: a figure beside what it shall be."""
-    verdict = "met" if value <= limit else "MISSED"
-    print(f"\n- {what}: {value:.3g}{unit}, goal at most {limit:g}{unit}: {verdict}")
+def goal(what, value, limit, unit="", at_least=False):
+    """One line under a table: a figure beside what it shall be, at most or at least."""
+    met = value >= limit if at_least else value <= limit
+    print(f"\n- {what}: {value:.3g}{unit}, goal at {'least' if at_least else 'most'} "
+          f"{limit:g}{unit}: {'met' if met else 'MISSED'}")
 
 
 def machine():
