@@ -8,17 +8,17 @@
 
 int har_name_key(const char *name, char key[HAR_NAME_MAX + 1])
 {
-    size_t length = 0;
-    for (; name[length] != '\0'; length++) {
-        if (name[length] == '.' && name[length + 1] == '\0' && length > 0)
-            break;
-        if (length == HAR_NAME_MAX)
-            return -1;
-        char c = name[length];
-        key[length] = (char)(c >= 'A' && c <= 'Z' ? c + ('a' - 'A') : c);
+    size_t length = strnlen(name, HAR_NAME_MAX + 2);
+    if (length > 1 && name[length - 1] == '.')
+        length--;
+    if (length == 0 || length > HAR_NAME_MAX)
+        return -1;
+    for (size_t i = 0; i < length; i++) {
+        char c = name[i];
+        key[i] = (char)(c >= 'A' && c <= 'Z' ? c + ('a' - 'A') : c);
     }
     key[length] = '\0';
-    return length > 0 ? (int)length : -1;
+    return (int)length;
 }
 
 /* Not isalnum(3): what a name may hold does not depend on the locale. */
