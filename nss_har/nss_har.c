@@ -34,7 +34,8 @@ static enum nss_status too_small(int *errnop, int *h_errnop)
     return NSS_STATUS_TRYAGAIN;
 }
 
-/* The ranking may move at any moment: nscd is to keep neither an answer nor that there is none. */
+/* The ranking may move at any moment: nscd is to keep neither an answer, nor that there is none,
+ * nor that nobody could say, which it would keep as "no such host". */
 static void forbid_caching(int32_t *ttlp)
 {
     if (ttlp != NULL)
@@ -63,6 +64,7 @@ static enum nss_status ask(const char *name, int family, struct ranking_answer *
         *h_errnop = NO_DATA;
         return NSS_STATUS_NOTFOUND;
     case RANKING_FAILING:
+        forbid_caching(ttlp);
         *errnop = EAGAIN;
         *h_errnop = TRY_AGAIN;
         return NSS_STATUS_TRYAGAIN;
