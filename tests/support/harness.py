@@ -32,9 +32,10 @@ import unittest
 # Tests use these through this module.
 from machine import (BUILD, DEADLINE_S, IPV6, RANKING, enter, furnish, have_ipv6, require, run,
                      set_nsswitch, wait_until, write)
-from servers import Authority, Nginx, Process, Server
+from servers import Authority, Dns, Nginx, Process, Server
 
 HARD = os.path.join(BUILD, "hard/hard")
+LOOKUP_CLIENT = os.path.join(BUILD, "tests/support/lookup_client")
 QUICK = {"interval": "200ms", "timeout": "5s"}  # a check; a busy machine is no dead server
 
 # --- The daemon -------------------------------------------------------------------------------
@@ -140,6 +141,14 @@ except socket.gaierror as error:
 def getaddrinfo(name, family=socket.AF_UNSPEC):
     """What a program gets through nsswitch.conf: addresses in order, or a code like EAI_AGAIN."""
     return json.loads(run(sys.executable, "-c", RESOLVE, name, str(int(family))).stdout)
+
+
+def look_up(call, name, *more, program=(LOOKUP_CLIENT,), **options):
+    """What tests/support/lookup_client prints; it crashes or hangs: the test fails."""
+    done = run(*program, call, name, *more, check=False, **options)
+    if done.returncode not in (0, 1):
+        raise AssertionError(f"{call} {name}: exit {done.returncode}\n{done.stdout}")
+    return done.stdout.strip()
 
 
 def forget_ranking():

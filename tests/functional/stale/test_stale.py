@@ -1,36 +1,15 @@
 """A ranking outlives its daemon by max_stale and no longer; a restarted daemon goes on from it."""
 
-import socket
-import threading
-
 import harness
 
 NAME = "api.example.com"
 FROM_DNS = "192.0.2.53"
 
 
-class Dns:
-    """Answers every A question with FROM_DNS, and every other one with nothing."""
-
-    def __init__(self):
-        self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self.socket.bind(("127.0.0.1", 53))
-        threading.Thread(target=self.serve, daemon=True).start()
-
-    def serve(self):
-        while True:
-            query, client = self.socket.recvfrom(512)
-            question = query[12:query.index(b"\0", 12) + 5]
-            is_a = question[-4:] == b"\0\1\0\1"
-            record = b"\xc0\x0c\0\1\0\1\0\0\0\0\0\4" + socket.inet_aton(FROM_DNS)
-            counts = b"\0\1\0\1\0\0\0\0" if is_a else b"\0\1\0\0\0\0\0\0"
-            self.socket.sendto(query[:2] + b"\x81\x80" + counts + question + record * is_a, client)
-
-
 class Stale(harness.TestCase):
     @classmethod
     def setUpClass(cls):
-        cls.dns = Dns()
+        cls.dns = harness.Dns(FROM_DNS)
 
     def pair(self):
         return [self.server("127.0.1.1"), self.server("127.0.1.2")]
