@@ -7,6 +7,8 @@ FROM_DNS = "192.0.2.53"
 CALLS4 = ["gethostbyname", "gethostbyname2-4", "gethostbyname2_r-4"]
 CALLS6 = ["gethostbyname2-6", "gethostbyname2_r-6"]
 
+harness.require("sqlite3")
+
 
 class GetHostByName(harness.TestCase):
     @classmethod
