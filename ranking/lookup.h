@@ -2,8 +2,10 @@
  *
  * Runs inside every process of the machine: libc only; no heap, no state, no lock, no mapping, no
  * descriptor kept, and every byte of the file is taken for a lie until checked (SQLite's "Database
- * File Format", sections 1.3, 1.5, 1.6, 2.1). Safe in threads, under cancellation, after fork, and
- * when the file is replaced at any moment. Stack under 6 KiB. */
+ * File Format", sections 1.3, 1.5, 1.6, 2.1). Safe in threads, after fork, when the thread is
+ * cancelled, and when the file is replaced at any moment. A thread that allows asynchronous
+ * cancellation may not look up names: POSIX says so, and libc may leave the descriptor open. Stack
+ * under 6 KiB. */
 #ifndef HAR_RANKING_LOOKUP_H
 #define HAR_RANKING_LOOKUP_H
 
