@@ -141,12 +141,15 @@ def accepts(address_and_port):
 
 
 class Dns:
-    """The name server of /etc/resolv.conf: every name has just this IPv4 address, for no time.
+    """The name server of /etc/resolv.conf: every name has just this IPv4 address and, where there is
+    one, this IPv6 address, for no time.
 
     Asked again only after a time that no machine is busy for."""
 
-    def __init__(self, address):
-        self.record = b"\xc0\x0c\0\1\0\1\0\0\0\0\0\4" + socket.inet_aton(address)
+    def __init__(self, ipv4, ipv6=None):
+        self.addresses = {b"\0\1": socket.inet_aton(ipv4)}  # by the type of the question
+        if ipv6 is not None:
+            self.addresses[b"\0\x1c"] = socket.inet_pton(socket.AF_INET6, ipv6)
         self.asked = []  # (name, type) of each question so far
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.socket.bind(("127.0.0.1", 53))
@@ -158,10 +161,15 @@ class Dns:
             query, client = self.socket.recvfrom(4096)
             question = query[12:query.index(b"\0", 12) + 5]
             self.asked.append((self._name(question), question[-3]))
-            is_a = question[-4:] == b"\0\1\0\1"
-            counts = b"\0\1\0\1\0\0\0\0" if is_a else b"\0\1\0\0\0\0\0\0"
-            self.socket.sendto(query[:2] + b"\x81\x80" + counts + question + self.record * is_a,
-                               client)
+            record = self._record(question[-4:-2])
+            counts = b"\0\1\0\1\0\0\0\0" if record else b"\0\1\0\0\0\0\0\0"
+            self.socket.sendto(query[:2] + b"\x81\x80" + counts + question + record, client)
+
+    def _record(self, kind):
+        if kind not in self.addresses:
+            return b""
+        address = self.addresses[kind]
+        return b"\xc0\x0c" + kind + b"\0\1\0\0\0\0\0" + bytes([len(address)]) + address
 
     @staticmethod
     def _name(question):
