@@ -30,8 +30,8 @@ import tempfile
 import unittest
 
 # Tests use these through this module.
-from machine import (BUILD, DEADLINE_S, IPV6, RANKING, enter, furnish, have_ipv6, require, run,
-                     set_nsswitch, wait_until, write)
+from machine import (BUILD, DEADLINE_S, IPV6, RANKING, enter, furnish, have_ipv6, make,
+                     make_private, require, run, set_nsswitch, wait_until, write)
 from servers import Authority, Dns, Nginx, Process, Server
 
 HARD = os.path.join(BUILD, "hard/hard")

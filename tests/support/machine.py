@@ -31,6 +31,13 @@ def run(*command, check=True, **options):
     return done
 
 
+def make(folder, *arguments):
+    """As a user would type it there: without what the make around this test handed down."""
+    clean = {key: value for key, value in os.environ.items()
+             if key not in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "DESTDIR")}
+    return run("make", "-C", folder, *arguments, env=clean, timeout=180)
+
+
 def wait_until(condition, what, deadline_s=DEADLINE_S):
     """Asks until condition() is true and returns what it returned. Fails after the deadline."""
     end = time.monotonic() + deadline_s
@@ -73,7 +80,7 @@ def enter():
     os.execvp(UNSHARE[0], UNSHARE + [sys.executable, *sys.argv])
 
 
-def _make_private(folder):
+def make_private(folder):
     """What is written below folder from here on stays in this namespace."""
     layer = tempfile.mkdtemp(dir=WORK)
     os.mkdir(f"{layer}/upper")
@@ -91,13 +98,13 @@ def furnish():
     os.umask(0o022)  # servers that drop root look in
     run("mount", "-t", "tmpfs", "-o", "mode=755", "tmpfs", "/run")  # no nscd, no resolved
     os.mkdir(WORK)
-    _make_private("/etc")
+    make_private("/etc")
     folder = os.path.dirname(RANKING)
     if not folder.startswith("/run/"):
         existing = folder
         while not os.path.isdir(existing):
             existing = os.path.dirname(existing)
-        _make_private(existing)
+        make_private(existing)
     os.makedirs(folder, exist_ok=True)
 
     run("ip", "link", "set", "lo", "up")

@@ -7,10 +7,7 @@ import harness
 
 
 def make(*arguments):
-    """As a user would type it: without what the make around this test handed down."""
-    clean = {key: value for key, value in os.environ.items()
-             if key not in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "DESTDIR")}
-    return harness.run("make", "-C", harness.BUILD, *arguments, env=clean, timeout=120)
+    return harness.make(harness.BUILD, *arguments)
 
 
 def variable(name):
