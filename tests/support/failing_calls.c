@@ -12,7 +12,8 @@
  *   short      every pread reads one byte
  *
  * Prints a line of key=value for each lookup, and one with nth=after for the next, undisturbed one
- * in the same process. leaked says whether descriptors were left open.
+ * in the same process. leaked says whether descriptors were left open. A process that does not end
+ * well gets a line with died=SIGNAL instead, and N goes no further.
  *
  * A thread looks up, and the kernel asks the other one about each of its system calls
  * (seccomp_unotify(2)); both share memory and descriptors. */
@@ -268,7 +269,16 @@ static void run_here(struct run *run)
     _exit(last ? EXIT_NO_SUCH_CALL : EXIT_SUCCESS);
 }
 
-/* Returns whether there may be a next N. A child that died has no say in that. */
+static void print_death(struct run *run, int status)
+{
+    char what[100];
+    snprintf(what, sizeof what, "nth=%u entry=%s died=%d", run->nth, entry_name(run->entry),
+             WIFSIGNALED(status) ? WTERMSIG(status) : -WEXITSTATUS(status));
+    run->outcome[0] = '\0';
+    print_line(run, what);
+}
+
+/* Returns whether to go on with the next N. */
 static bool run_apart(struct run *run)
 {
     int status;
@@ -279,26 +289,23 @@ static bool run_apart(struct run *run)
         run_here(run);
     if (waitpid(child, &status, 0) != child)
         die("waitpid");
-    if (WIFEXITED(status) && WEXITSTATUS(status) == EXIT_SUCCESS)
-        return true;
-    if (WIFEXITED(status) && WEXITSTATUS(status) == EXIT_NO_SUCH_CALL)
-        return false;
-    snprintf(run->outcome, sizeof run->outcome, "entry=%s died=%d", entry_name(run->entry),
-             WIFSIGNALED(status) ? WTERMSIG(status) : -WEXITSTATUS(status));
-    char what[30];
-    snprintf(what, sizeof what, "nth=%u", run->nth);
-    print_line(run, what);
-    return WIFSIGNALED(status);
+    bool ended = WIFEXITED(status);
+    if (!ended || (WEXITSTATUS(status) != EXIT_SUCCESS && WEXITSTATUS(status) != EXIT_NO_SUCH_CALL))
+        print_death(run, status);
+    return ended && WEXITSTATUS(status) == EXIT_SUCCESS;
 }
 
 static void parse_fault(const char *text, struct run *run)
 {
+    static const char *const words[] = {
+        [FAULT_END] = "end", [FAULT_INTERRUPT] = "interrupt", [FAULT_SHORT] = "short"};
     run->fault_text = text;
+    run->fault = FAULT_ERROR;
     run->error = atoi(text);
-    run->fault = strcmp(text, "end") == 0         ? FAULT_END
-                 : strcmp(text, "interrupt") == 0 ? FAULT_INTERRUPT
-                 : strcmp(text, "short") == 0     ? FAULT_SHORT
-                                                  : FAULT_ERROR;
+    for (int fault = FAULT_END; fault <= FAULT_SHORT; fault++) {
+        if (strcmp(text, words[fault]) == 0)
+            run->fault = (enum fault)fault;
+    }
 }
 
 int main(int argc, char **argv)

@@ -246,7 +246,8 @@ class SystemCalls(harness.TestCase):
         for error in ERRORS:
             met = [run for run in runs if run["fault"] == str(error) and run["nth"] != "after"]
             self.assertEqual((met[-1]["call"], met[-1]["code"]), ("none", "0"))
-            self.assertEqual({run["code"] == "0" for run in met}, {True, False}, met)
+            if error != errno.EINTR:  # which might be tried again everywhere
+                self.assertNotEqual({run["code"] for run in met}, {"0"})
             self.assertLessEqual({"openat", "pread64", "close", "other"},
                                  {run["call"] for run in met})
 
