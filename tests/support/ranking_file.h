@@ -29,6 +29,14 @@ static inline void make_folder(void)
     snprintf(path, sizeof path, "%s/ranking.db", folder);
 }
 
+/* For a test that writes much: elsewhere each ranking would wait for the disk. */
+static inline void make_folder_in_memory(void)
+{
+    if (access("/dev/shm", W_OK | X_OK) == 0 && chdir("/dev/shm") != 0)
+        abort();
+    make_folder();
+}
+
 static inline void remove_folder(void)
 {
     char command[64];

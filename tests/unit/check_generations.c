@@ -34,14 +34,6 @@ static unsigned generations(void)
     return wanted != NULL && wanted[0] != '\0' ? GENERATIONS_LONG : GENERATIONS;
 }
 
-/* Rankings live on a tmpfs; elsewhere each of these would wait for the disk. */
-static void make_folder_in_memory(void)
-{
-    if (access("/dev/shm", W_OK | X_OK) == 0 && chdir("/dev/shm") != 0)
-        abort();
-    make_folder();
-}
-
 /* --- What generation g says ------------------------------------------------------------------- */
 
 /* Any number, the same for the same two (Knuth, and a mixer of Murmur3). */
