@@ -11,12 +11,6 @@
 #define ABSENT 10000    /* names that a file does not have */
 #define ABSENT_FEW 1000 /* of a small file, without HAR_LONG */
 
-static bool is_long(void)
-{
-    const char *wanted = getenv("HAR_LONG");
-    return wanted != NULL && wanted[0] != '\0';
-}
-
 /* --- Random rows ------------------------------------------------------------------------------ */
 
 static uint64_t seed;
@@ -268,7 +262,7 @@ static void compare_file(unsigned rows)
     run(db, "PRAGMA mmap_size = 1000000000; BEGIN");
     sqlite3_stmt *select = prepare(db, "SELECT * FROM answer WHERE name = ?1");
     compare_all(db, select, rows);
-    compare_absent(db, select, rows, rows == LARGE || is_long() ? ABSENT : ABSENT_FEW);
+    compare_absent(db, select, rows, rows == LARGE || unit_is_long() ? ABSENT : ABSENT_FEW);
     sqlite3_finalize(select);
     sqlite3_close(db);
 }
@@ -276,7 +270,7 @@ static void compare_file(unsigned rows)
 static const struct {
     int page_bytes;
     int reserved_bytes;
-    bool large; /* also without HAR_LONG */
+    bool large; /* also without HAR_LONG, unless sanitizers make it long */
 } layouts[] = {
     {512, 0, false},    {512, 32, true},   {1024, 0, false},  {2048, 0, false},
     {2048, 255, false}, {4096, 0, false},  {4096, 8, false},  {8192, 12, false},
@@ -297,7 +291,8 @@ END_TEST
 
 START_TEST(large_table)
 {
-    if (!layouts[_i].large && !is_long())
+    bool wanted = layouts[_i].large && !UNIT_SANITIZED;
+    if (!wanted && !unit_is_long())
         return;
     random_start();
     write_random_table(layouts[_i].page_bytes, layouts[_i].reserved_bytes, LARGE);
@@ -328,7 +323,7 @@ int main(void)
     Suite *suite = suite_create("differential");
     TCase *tests = tcase_create("differential");
     tcase_add_unchecked_fixture(tests, make_folder_in_memory, remove_folder);
-    tcase_set_timeout(tests, is_long() ? 600 : 120);
+    tcase_set_timeout(tests, unit_is_long() ? 600 : 120);
     tcase_add_loop_test(tests, small_tables, 0, LAYOUTS);
     tcase_add_loop_test(tests, large_table, 0, LAYOUTS);
     tcase_add_test(tests, large_published_table);

@@ -15,12 +15,8 @@
 #include "ranking/publish.h"
 #include "tests/support/ranking_file.h"
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define GENERATIONS 1500
-#else
-#define GENERATIONS 5000
-#endif
-#define GENERATIONS_LONG 100000 /* with HAR_LONG */
+#define GENERATIONS (UNIT_SANITIZED ? 1500 : 5000)
+#define GENERATIONS_LONG 100000
 
 #define ROWS 64
 #define READERS 4 /* the first half are processes, the others threads */
@@ -28,15 +24,9 @@
 #define DEPTH_MAX 3
 #define FAMILY_ADDRESSES_MAX (RANKING_ADDRESSES_MAX / 2)
 
-static unsigned generations(void)
-{
-    const char *wanted = getenv("HAR_LONG");
-    return wanted != NULL && wanted[0] != '\0' ? GENERATIONS_LONG : GENERATIONS;
-}
-
 /* --- What generation g says ------------------------------------------------------------------- */
 
-/* Any number, the same for the same two (Knuth, and a mixer of Murmur3). */
+/* Any number, the same for the same two. */
 static unsigned mix(unsigned a, unsigned b)
 {
     uint32_t hash = a * 2654435761u + b;
@@ -282,7 +272,7 @@ static void wait_for_readers(void)
 
 START_TEST(every_answer_is_of_one_generation)
 {
-    const unsigned count = generations();
+    const unsigned count = unit_is_long() ? GENERATIONS_LONG : GENERATIONS;
     shared = mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     ck_assert_ptr_ne(shared, MAP_FAILED);
     publish_well(0);
@@ -426,7 +416,7 @@ int main(void)
     TCase *tests = tcase_create("generations");
     make_names();
     tcase_add_unchecked_fixture(tests, make_folder_in_memory, remove_folder);
-    tcase_set_timeout(tests, generations() == GENERATIONS_LONG ? 3600 : 120);
+    tcase_set_timeout(tests, unit_is_long() ? 3600 : 120);
     tcase_add_test(tests, generations_differ_in_depth);
     tcase_add_test(tests, every_answer_is_of_one_generation);
     tcase_add_test(tests, killed_at_every_system_call);
