@@ -1,0 +1,124 @@
+"""A daemon killed at any moment leaves a whole ranking, and a program that looks up names all the
+while never notices.
+
+40 kills, or 500 when HAR_LONG is set, at moments that HAR_TEST_SEED=N chooses again."""
+
+import contextlib
+import json
+import os
+import random
+import signal
+import sqlite3
+import sys
+import time
+
+import harness
+
+KILLS = 500 if os.environ.get("HAR_LONG") else 40
+SEED = os.environ.get("HAR_TEST_SEED") or str(random.randrange(10 ** 9))
+ADDRESSES = ["127.0.1.1", "127.0.1.2"]
+FOLDER = os.path.dirname(harness.RANKING)
+NEW = f"{harness.RANKING}.new"
+FILES = {harness.RANKING, f"{harness.RANKING}.lock"}
+
+READER = """
+import json, random, signal, socket, sys
+names, addresses = json.loads(sys.argv[1])
+asked, over = 0, []
+signal.signal(signal.SIGTERM, lambda *_: over.append(True))
+while not over:
+    name = random.choice(names)
+    found = socket.getaddrinfo(name, None, socket.AF_INET, socket.SOCK_STREAM)
+    if len(found) != 1 or found[0][4][0] not in addresses:
+        sys.exit(f"{name}: {found}")
+    asked += 1
+    if asked in (1, 100):
+        print("asked", asked, flush=True)
+"""
+
+
+def identity():
+    """Another for each publication."""
+    status = os.stat(harness.RANKING)
+    return status.st_ino, status.st_mtime_ns
+
+
+def wait_published(count=1):
+    """Until so many more rankings have stood there."""
+    seen = {identity()}
+    harness.wait_until(lambda: seen.add(identity()) or len(seen) > count, f"{count} rankings")
+
+
+def files():
+    return {os.path.join(FOLDER, name) for name in os.listdir(FOLDER)}
+
+
+class Crashes(harness.TestCase):
+    def hosts(self):
+        """Most are quiet. The others have the faster of two servers that are equal, so that now
+        one answers and now the other."""
+        servers = [self.server(address) for address in ADDRESSES]
+        quiet = {f"quiet{number}.example.com": {"candidates": ADDRESSES,
+                                                "check": {"type": "none"}}
+                 for number in range(300)}
+        restless = {f"restless{number}.example.com": {
+            "candidates": [{"address": server.address,
+                            "check": {"type": "tcp", "port": server.port}} for server in servers],
+            "check": {"type": "tcp", "port": 1, "interval": "100ms"}} for number in range(40)}
+        return quiet | restless
+
+    def reader(self, names):
+        log = self.path("reader")
+        reader = harness.Process([sys.executable, "-c", READER, json.dumps([names, ADDRESSES])],
+                                 log)
+        self.addCleanup(reader.kill)
+        reader.wait_ready(lambda: "asked 1\n" in reader.log_text())
+        return reader
+
+    def kill_somewhere(self, hard):
+        """One in four while it starts; the others in the time of some publications."""
+        starts = random.random() < 0.25
+        before = identity()
+        hard.start(wait_ready=not starts)
+        if not starts:
+            harness.wait_until(lambda: identity() != before, "a publication of this run")
+        time.sleep(random.uniform(0, 0.05))
+        hard.kill()
+
+    def assert_whole(self, names):
+        with contextlib.closing(sqlite3.connect(f"file:{harness.RANKING}?mode=ro", uri=True)) as db:
+            for pragma, expected in (("integrity_check", "ok"), ("application_id", 0x68617221),
+                                     ("user_version", 1)):
+                self.assertEqual(db.execute(f"PRAGMA {pragma}").fetchall(), [(expected,)])
+            rows = dict(db.execute("SELECT name, addresses FROM answer"))
+        self.assertEqual(rows.keys(), set(names))
+        self.assertLessEqual(set(rows.values()), set(ADDRESSES))
+
+    def test_killed_at_any_moment(self):
+        print("HAR_TEST_SEED", SEED)
+        random.seed(SEED)
+        hosts = self.hosts()
+        hard = self.hard(hosts)
+        reader = self.reader(list(hosts))
+        wait_published(20)  # in seconds, though they need to be renewed once a minute only
+        hard.kill()
+        for _ in range(KILLS):
+            self.kill_somewhere(hard)
+            self.assert_whole(hosts)
+            self.assertIsNone(reader.popen.poll(), reader.log_text())
+            self.assertLessEqual(files(), FILES | {NEW})
+            if random.random() < 0.5:  # which chance hardly ever leaves
+                with open(harness.RANKING, "rb") as whole, open(NEW, "wb") as part:
+                    part.write(whole.read(random.randrange(os.stat(harness.RANKING).st_size)))
+
+        hard.start()
+        wait_published()
+        hard.stop()
+        self.assert_whole(hosts)
+        self.assertEqual(files(), FILES)
+        self.assertIn("asked 100\n", reader.log_text())
+        reader.kill(signal.SIGTERM)
+        self.assertEqual(reader.popen.returncode, 0, reader.log_text())
+
+
+harness.main()
