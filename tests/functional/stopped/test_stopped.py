@@ -62,7 +62,8 @@ class Stopped(harness.TestCase):
     def system_calls(self):
         """Of one lookup in a fresh process: their names, and the lines that tell of a socket."""
         trace = self.path("trace")
-        done = harness.run("strace", "-f", "-o", trace, "getent", "-s", "hosts:har", "ahostsv4", NAME)
+        done = harness.run("strace", "-f", "-o", trace,
+                           "getent", "-s", "hosts:har", "ahostsv4", NAME)
         self.assertIn(ANSWER, done.stdout)
         with open(trace, encoding="utf-8") as lines:
             calls = [line.split(maxsplit=1)[1] for line in lines]
