@@ -71,6 +71,18 @@ static bool addresses_take(const struct record_column *list, int family, unsigne
     return true;
 }
 
+/* What the caller did not ask for is a host name or nothing: programs print it, and build on it. */
+static bool canonical_take(const struct record_column *alias_of, struct ranking_answer *answer)
+{
+    if (record_is_null(alias_of)) {
+        strcpy(answer->canonical, answer->name);
+        return true;
+    }
+    memcpy(answer->canonical, alias_of->bytes, alias_of->count);
+    answer->canonical[alias_of->count] = '\0';
+    return har_name_problem(answer->canonical) == NULL;
+}
+
 static unsigned clamp_answers(int64_t answers)
 {
     if (answers < 1)
@@ -99,14 +111,8 @@ static enum ranking_result answer_from(const struct row *row, int family, int64_
     if (answer->count == 0)
         return RANKING_NODATA;
 
-    const struct record_column *alias_of = &columns[RANKING_ALIAS_OF];
-    if (record_is_null(alias_of)) {
-        strcpy(answer->canonical, answer->name);
-    } else {
-        memcpy(answer->canonical, alias_of->bytes, alias_of->count);
-        answer->canonical[alias_of->count] = '\0';
-    }
-    return RANKING_FOUND;
+    return canonical_take(&columns[RANKING_ALIAS_OF], answer) ? RANKING_FOUND
+                                                              : absent(answer, EBADMSG);
 }
 
 static enum ranking_result ask(int fd, uint32_t name_bytes, int family, int64_t now_s,

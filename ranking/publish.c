@@ -77,7 +77,8 @@ static const char *row_problem(const struct ranking_row *row, const struct ranki
         return "a status of more than " TEXT_OF(RANKING_STATUS_MAX) " bytes";
     if (row->answers < 1 || row->answers > RANKING_ANSWERS_MAX)
         return "answers out of 1 to " TEXT_OF(RANKING_ANSWERS_MAX);
-    if (row->alias_of != NULL && !is_key(row->alias_of))
+    if (row->alias_of != NULL &&
+        (!is_key(row->alias_of) || har_name_problem(row->alias_of) != NULL))
         return "an alias of what is no name";
     return addresses_problem(row->addresses);
 }

@@ -26,7 +26,7 @@
  *            Any other word means that har does not answer and the next service is asked
  * addresses  best first over both families, one blank between; may be empty
  * answers    how many of them one answer holds, counted within the family asked for
- * alias_of   the configured host that this name is an alias of, or NULL
+ * alias_of   the configured host that this name is an alias of, or NULL; a host name
  * expires    Unix time in seconds from which on the row is not to be believed */
 #define RANKING_CREATE_TABLE                                                                       \
     "CREATE TABLE answer(\n"                                                                       \

@@ -41,6 +41,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t count)
                 PROMISE(answer.addresses[a].family == AF_INET ||
                         answer.addresses[a].family == AF_INET6);
             PROMISE(memchr(answer.canonical, '\0', sizeof answer.canonical) != NULL);
+            PROMISE(strcmp(answer.canonical, names[i]) == 0 ||
+                    har_name_problem(answer.canonical) == NULL);
         }
     }
     return 0;

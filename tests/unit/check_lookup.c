@@ -60,7 +60,12 @@ static const struct {
     {"'answer', '192.0.2.1', 1, '', 1700000001", AF_INET, "absent"},
     {"'answer', '192.0.2.1', 1, x'61', 1700000001", AF_INET, "absent"},
     {"'answer', '192.0.2.1', 1, printf('%.254c', 'x'), 1700000001", AF_INET, "absent"},
-    {"'answer', '192.0.2.1', 1, printf('%.253c', 'x'), 1700000001", AF_INET, "192.0.2.1"},
+    {"'answer', '192.0.2.1', 1, printf('%.253c', 'x'), 1700000001", AF_INET, "absent"},
+    {"'answer', '192.0.2.1', 1, 'a' || replace(printf('%.126c', 'x'), 'x', '.x'), 1700000001",
+     AF_INET, "192.0.2.1"},
+    {"'answer', '192.0.2.1', 1, 'www' || char(10) || 'example', 1700000001", AF_INET, "absent"},
+    {"'answer', '192.0.2.1', 1, 'WWW.example.com', 1700000001", AF_INET, "absent"},
+    {"'answer', '192.0.2.1', 1, 'www.example.com.', 1700000001", AF_INET, "absent"},
     {"'answer', '192.0.2.1', 1, NULL, 'never'", AF_INET, "absent"},
     {"'answer', printf('%.5000c', ' '), 1, NULL, 1700000001", AF_INET, "absent"},
 };

@@ -185,6 +185,7 @@ START_TEST(largest_row)
     struct ranking_answer answer;
     memset(name, 'm', HAR_NAME_MAX);
     memset(alias_of, 'n', HAR_NAME_MAX);
+    alias_of[63] = alias_of[127] = alias_of[191] = '.';
     name[HAR_NAME_MAX] = alias_of[HAR_NAME_MAX] = '\0';
     for (int i = 0; i < RANKING_ADDRESSES_MAX; i++)
         snprintf(addresses + strlen(addresses), HAR_ADDRESS_TEXT_MAX,
@@ -242,6 +243,7 @@ static const struct {
     {{"c", "answer", "", 0, NULL}, "answers"},
     {{"c", "answer", "", RANKING_ANSWERS_MAX + 1, NULL}, "answers"},
     {{"c", "answer", "", 1, ""}, "alias"},
+    {{"c", "answer", "", 1, "a host"}, "alias"},
     {{"c", "answer", "", 1, too_long}, "alias"},
     {{"c", "answer", too_many, 1, NULL}, "more than 32 addresses"},
     {{"c", "answer", "192.0.2.1  192.0.2.2", 1, NULL}, "address"},

@@ -13,7 +13,7 @@ IMPORTS = {"__errno_location", "clock_gettime", "close", "inet_pton", "open", "o
            "pread64", "pthread_setcancelstate"}
 # Those that the compiler puts for one another; which ones depends on its version and options.
 IMPORTS |= {"bcmp", "memchr", "memcmp", "memcpy", "memmove", "memset", "stpcpy", "strchr", "strcmp",
-            "strcpy", "strlen", "strnlen"}
+            "strcpy", "strcspn", "strlen", "strnlen"}
 # A packager's compiler checks the stack and lengths: these end a process that was overrun.
 HARDENED = {"__stack_chk_fail"} | {f"__{name}_chk" for name in IMPORTS}
 
