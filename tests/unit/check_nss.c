@@ -6,14 +6,6 @@
 
 #include "tests/support/nss_call.h"
 
-#if defined(__has_feature)
-#define SANITIZED (__has_feature(address_sanitizer) || __has_feature(thread_sanitizer))
-#elif defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define SANITIZED 1
-#else
-#define SANITIZED 0
-#endif
-
 /* --- Statuses --------------------------------------------------------------------------------- */
 
 /* In capitals and with a dot at the end. */
@@ -236,7 +228,7 @@ int main(void)
     tcase_add_test(tests, ranking_foreign);
     tcase_add_test(tests, out_of_descriptors);
     tcase_add_test(tests, other_families);
-    if (!SANITIZED) /* sanitizers make frames larger */
+    if (!UNIT_SANITIZED) /* sanitizers make frames larger */
         tcase_add_test(tests, stack_use);
     suite_add_tcase(suite, tests);
     return unit_run(suite);

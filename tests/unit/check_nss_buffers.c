@@ -60,8 +60,7 @@ static const char *const names[] = {NAME, ALIAS, LONGEST("b"), LONGEST("a")};
  * they meet in the last bytes alone, unless HAR_LONG is set. */
 static size_t first_length(size_t gap, size_t needed)
 {
-    const char *all = getenv("HAR_LONG");
-    bool some = gap > 0 && needed > 256 && (all == NULL || *all == '\0');
+    bool some = gap > 0 && needed > 256 && !unit_is_long();
     return some ? needed - 16 : 0;
 }
 
