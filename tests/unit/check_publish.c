@@ -411,39 +411,6 @@ START_TEST(left_over_that_cannot_be_removed)
 }
 END_TEST
 
-static void publish_generation(int generation)
-{
-    char address[HAR_ADDRESS_TEXT_MAX];
-    snprintf(address, sizeof address, "10.0.%d.%d", generation / 256, generation % 256);
-    struct ranking_row row = {"api.example.com", "answer", address, 1, NULL};
-    publish(&row, 1);
-}
-
-/* A reader sees whole rankings only, and never an older one after a newer. */
-START_TEST(readers_never_notice)
-{
-    const int generations = 300;
-    publish_generation(0);
-    pid_t publisher = fork();
-    if (publisher == 0) {
-        for (int i = 1; i <= generations; i++)
-            publish_generation(i);
-        _exit(0);
-    }
-    int seen = 0;
-    while (seen < generations) {
-        struct ranking_answer answer;
-        ck_assert_int_eq(look_up("api.example.com", AF_INET, &answer), RANKING_FOUND);
-        int generation = answer.addresses[0].bytes[2] * 256 + answer.addresses[0].bytes[3];
-        ck_assert_int_ge(generation, seen);
-        seen = generation;
-    }
-    int status;
-    ck_assert_int_eq(waitpid(publisher, &status, 0), publisher);
-    ck_assert_int_eq(status, 0);
-}
-END_TEST
-
 int main(void)
 {
     Suite *suite = suite_create("publish");
@@ -468,7 +435,6 @@ int main(void)
     tcase_add_test(tests, no_memory);
     tcase_add_test(tests, left_over_is_replaced);
     tcase_add_test(tests, left_over_that_cannot_be_removed);
-    tcase_add_test(tests, readers_never_notice);
     suite_add_tcase(suite, tests);
     return unit_run(suite);
 }
