@@ -1,8 +1,10 @@
 """The small machine in which a functional test runs, and what every part of the harness needs."""
 
 import os
+import pathlib
 import shutil
 import socket
+import stat
 import subprocess
 import sys
 import tempfile
@@ -89,6 +91,18 @@ def make_private(folder):
         f"lowerdir={folder},upperdir={layer}/upper,workdir={layer}/work", folder)
 
 
+def make_place_for_ranking(folder):
+    """A private folder that every user reaches, also below a home that others may not enter."""
+    above = [str(parent) for parent in reversed(pathlib.PurePath(folder).parents)] + [folder]
+    existing = [parent for parent in above if os.path.isdir(parent)]
+    closed = [parent for parent in existing if not os.stat(parent).st_mode & stat.S_IXOTH]
+    if not folder.startswith("/run/"):
+        make_private((closed or existing[-1:])[0])
+    for parent in closed:
+        os.chmod(parent, os.stat(parent).st_mode | stat.S_IXOTH)
+    os.makedirs(folder, exist_ok=True)
+
+
 def set_nsswitch(hosts=NSSWITCH_HOSTS):
     write("/etc/nsswitch.conf", NSSWITCH.format(hosts=hosts))
 
@@ -99,13 +113,7 @@ def furnish():
     run("mount", "-t", "tmpfs", "-o", "mode=755", "tmpfs", "/run")  # no nscd, no resolved
     os.mkdir(WORK)
     make_private("/etc")
-    folder = os.path.dirname(RANKING)
-    if not folder.startswith("/run/"):
-        existing = folder
-        while not os.path.isdir(existing):
-            existing = os.path.dirname(existing)
-        make_private(existing)
-    os.makedirs(folder, exist_ok=True)
+    make_place_for_ranking(os.path.dirname(RANKING))
 
     run("ip", "link", "set", "lo", "up")
     # With loopback addresses alone, AI_ADDRCONFIG (getent sets it) would hide whole families.
