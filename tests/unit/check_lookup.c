@@ -20,6 +20,8 @@ static const struct {
     {"'answer', '', 1, NULL, 1700000001", AF_UNSPEC, "no data"},
     {"'fail', '', 1, NULL, 1700000001", AF_INET, "failing"},
     {"'fail', '192.0.2.1', 1, NULL, 1700000001", AF_INET, "failing"},
+    {"'fall', '192.0.2.1', 1, NULL, 1700000001", AF_INET, "absent"},
+    {"'answes', '192.0.2.1', 1, NULL, 1700000001", AF_INET, "absent"},
     {"'forward', '192.0.2.1', 1, NULL, 1700000001", AF_INET, "absent"},
     {"'', '192.0.2.1', 1, NULL, 1700000001", AF_INET, "absent"},
     {"'answers', '192.0.2.1', 1, NULL, 1700000001", AF_INET, "absent"},
@@ -32,6 +34,10 @@ static const struct {
     {"'answer', '192.0.2.1 192.0.2.2', 16, NULL, 1700000001", AF_INET, "192.0.2.1 192.0.2.2"},
     {"'answer', '192.0.2.1 192.0.2.2', 0, NULL, 1700000001", AF_INET, "192.0.2.1"},
     {"'answer', '192.0.2.1 192.0.2.2', -1, NULL, 1700000001", AF_INET, "192.0.2.1"},
+    {"'answer', '192.0.2.1 192.0.2.2', 4294967296, NULL, 1700000001", AF_INET,
+     "192.0.2.1 192.0.2.2"},
+    {"'answer', '192.0.2.1 192.0.2.2', 4294967297, NULL, 1700000001", AF_INET,
+     "192.0.2.1 192.0.2.2"},
     {"'answer', '192.0.2.1 192.0.2.2', 9223372036854775807, NULL, 1700000001", AF_INET,
      "192.0.2.1 192.0.2.2"},
     {"'answer', '::1 ::2 ::3 ::4 ::5 ::6 ::7 ::8 ::9 ::a ::b ::c ::d ::e ::f ::10 ::11', 17, NULL,"
@@ -51,6 +57,7 @@ static const struct {
     {"'answer', '::1 localhost', 2, NULL, 1700000001", AF_INET, "absent"},
     {"'answer', '192.0.2.1  192.0.2.2', 2, NULL, 1700000001", AF_INET, "absent"},
     {"'answer', '192.0.2.1' || char(0) || 'x', 1, NULL, 1700000001", AF_INET, "absent"},
+    {"'answer', printf('%.46c', '1'), 1, NULL, 1700000001", AF_INET, "absent"},
     {"'answer', '1111:2222:3333:4444:5555:6666:7777:8888:9999:aaaa', 1, NULL, 1700000001", AF_INET,
      "absent"},
     {"'answer', x'3139322e302e322e31', 1, NULL, 1700000001", AF_INET, "absent"},
@@ -145,6 +152,7 @@ START_TEST(keeps_no_descriptor)
 END_TEST
 
 struct cancelled {
+    int state_before;
     enum ranking_result result;
     int state_after;
 };
@@ -154,6 +162,7 @@ static void *look_up_cancelled(void *argument)
 {
     struct cancelled *cancelled = argument;
     struct ranking_answer answer;
+    pthread_setcancelstate(cancelled->state_before, NULL);
     pthread_cancel(pthread_self());
     cancelled->result = ranking_lookup(path, "h", AF_INET, NOW_S, &answer);
     pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancelled->state_after);
@@ -162,16 +171,17 @@ static void *look_up_cancelled(void *argument)
 
 START_TEST(cancelled_thread)
 {
+    const int state_before = _i == 0 ? PTHREAD_CANCEL_ENABLE : PTHREAD_CANCEL_DISABLE;
     write_good();
     int before = lowest_free_descriptor();
     pthread_t thread;
-    struct cancelled cancelled = {RANKING_ABSENT, -1};
+    struct cancelled cancelled = {state_before, RANKING_ABSENT, -1};
     void *status = NULL;
     ck_assert_int_eq(pthread_create(&thread, NULL, look_up_cancelled, &cancelled), 0);
     ck_assert_int_eq(pthread_join(thread, &status), 0);
     ck_assert_ptr_eq(status, &cancelled);
     ck_assert_int_eq(cancelled.result, RANKING_FOUND);
-    ck_assert_int_eq(cancelled.state_after, PTHREAD_CANCEL_ENABLE);
+    ck_assert_int_eq(cancelled.state_after, state_before);
     ck_assert_int_eq(lowest_free_descriptor(), before);
 }
 END_TEST
@@ -186,7 +196,7 @@ int main(void)
     tcase_add_test(tests, says_why_it_is_absent);
     tcase_add_test(tests, names_as_typed);
     tcase_add_test(tests, keeps_no_descriptor);
-    tcase_add_test(tests, cancelled_thread);
+    tcase_add_loop_test(tests, cancelled_thread, 0, 2);
     suite_add_tcase(suite, tests);
     return unit_run(suite);
 }

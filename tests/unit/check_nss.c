@@ -108,6 +108,30 @@ START_TEST(ranking_expired)
 }
 END_TEST
 
+/* Found in every second before the one in which it expires, and absent from then on. */
+START_TEST(expires_on_the_second)
+{
+    int64_t expires_s = time(NULL) + 2;
+    publish(expires_s);
+    for (int64_t before_s = time(NULL); before_s <= expires_s; before_s = time(NULL)) {
+        struct hostent host;
+        char buffer[1024];
+        int error = 0;
+        int h_error = 0;
+        enum nss_status status = _nss_har_gethostbyname2_r(NAME, AF_INET, &host, buffer,
+                                                           sizeof buffer, &error, &h_error);
+        if (time(NULL) < expires_s)
+            ck_assert_int_eq(status, NSS_STATUS_SUCCESS);
+        if (before_s >= expires_s) {
+            ck_assert_int_eq(status, NSS_STATUS_UNAVAIL);
+            ck_assert_int_eq(error, ESTALE);
+            break;
+        }
+    }
+    set_up();
+}
+END_TEST
+
 START_TEST(ranking_missing_or_damaged)
 {
     ck_assert_int_eq(unlink(HAR_RANKING_DB), 0);
@@ -224,6 +248,7 @@ int main(void)
     tcase_add_loop_test(tests, success, 0, (int)ROWS * ENTRIES);
     tcase_add_loop_test(tests, failure, 0, sizeof cases / sizeof cases[0]);
     tcase_add_test(tests, ranking_expired);
+    tcase_add_test(tests, expires_on_the_second);
     tcase_add_test(tests, ranking_missing_or_damaged);
     tcase_add_test(tests, ranking_foreign);
     tcase_add_test(tests, out_of_descriptors);

@@ -64,7 +64,8 @@ class Crashes(harness.TestCase):
         restless = {f"restless{number}.example.com": {
             "candidates": [{"address": server.address,
                             "check": {"type": "tcp", "port": server.port}} for server in servers],
-            "check": {"type": "tcp", "port": 1, "interval": "100ms"}} for number in range(40)}
+            "check": {"type": "tcp", "port": 1, "interval": "100ms", "timeout": "5s"}}
+            for number in range(40)}
         return quiet | restless
 
     def reader(self, names):
