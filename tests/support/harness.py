@@ -20,6 +20,7 @@ at files or runs commands alone ends in harness.main(machine=False) and needs no
 holds the machine, servers.py what is started in it beside the daemon.
 """
 
+import faulthandler
 import json
 import os
 import re
@@ -36,6 +37,7 @@ from servers import Authority, Dns, Nginx, Process, Server
 
 HARD = os.path.join(BUILD, "hard/hard")
 LOOKUP_CLIENT = os.path.join(BUILD, "tests/support/lookup_client")
+STORY_S = 900  # more than any takes, HAR_LONG included
 QUICK = {"interval": "200ms", "timeout": "5s"}  # a check; a busy machine is no dead server
 
 # --- The daemon -------------------------------------------------------------------------------
@@ -234,6 +236,7 @@ def main(machine=True):
 
 
 def _run_tests():
+    faulthandler.dump_traceback_later(STORY_S, exit=True)  # also out of a call that hangs
     result = unittest.main(verbosity=2, exit=False).result
     if result.wasSuccessful() and result.testsRun == len(result.skipped):
         sys.exit(77)

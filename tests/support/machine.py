@@ -67,6 +67,7 @@ def skip_all(why):
 
 def require(*commands):
     """Skips the whole test unless these programs are installed."""
+    os.environ["PATH"] += ":/usr/local/sbin:/usr/sbin:/sbin"  # where users have none of them
     absent = [command for command in commands if shutil.which(command) is None]
     if absent:
         skip_all(f"{', '.join(absent)} not found; scripts/deps test installs all that tests need")

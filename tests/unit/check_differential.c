@@ -90,7 +90,7 @@ static void bind_random_row(sqlite3_stmt *insert)
     sqlite3_bind_text(insert, 3, addresses, -1, SQLITE_TRANSIENT);
     sqlite3_bind_int(insert, 4, (int)random_below(RANKING_ANSWERS_MAX + 2));
     sqlite3_bind_text(insert, 5, random_below(4) == 0 ? alias_of : NULL, -1, SQLITE_TRANSIENT);
-    sqlite3_bind_int64(insert, 6, NOW_S - 1 + (int)random_below(10) * 1000000);
+    sqlite3_bind_int64(insert, 6, NOW_S - 1 + (int)random_below(12));
 }
 
 static void insert_random_rows(sqlite3 *db, unsigned count)

@@ -392,21 +392,21 @@ static bool kill_publisher(unsigned generation, unsigned stop)
 /* Chance would hit the microseconds between two of them once in a blue moon. */
 START_TEST(killed_at_every_system_call)
 {
-    unsigned standing = 0, old = 0, new = 0;
+    unsigned standing = 0, before = 0, after = 0;
     publish_well(standing);
     for (unsigned g = 1; kill_publisher(g, g); g++) {
         if (stands(g)) {
             standing = g;
-            new ++;
+            after++;
         } else {
             ck_assert_msg(stands(standing), "killed at stop %u: neither old nor new", g);
-            old++;
+            before++;
         }
         assert_sound();
     }
-    printf("killed %u times: %u old, %u new rankings stood\n", old + new, old, new);
-    ck_assert_uint_gt(old, 10);
-    ck_assert_uint_gt(new, 0);
+    printf("killed %u times: %u old, %u new rankings stood\n", before + after, before, after);
+    ck_assert_uint_gt(before, 10);
+    ck_assert_uint_gt(after, 0);
 }
 END_TEST
 

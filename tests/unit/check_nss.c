@@ -38,7 +38,7 @@ START_TEST(success)
 }
 END_TEST
 
-#define EVERY (1 << ENTRIES) - 1
+#define EVERY ((1 << ENTRIES) - 1)
 #define IPV4_ONLY (1 << ENTRY_1 | 1 << ENTRY_2_IPV4 | 1 << ENTRY_3_IPV4)
 #define IPV6_ONLY (1 << ENTRY_2_IPV6 | 1 << ENTRY_3_IPV6)
 

@@ -7,6 +7,8 @@ import re
 
 import harness
 
+harness.require("strace")
+
 SOURCE = os.environ["HAR_SRCDIR"]
 RUNSTATEDIR = os.path.dirname(os.path.dirname(harness.RANKING))
 NAME, ADDRESS = "api.example.com", "192.0.2.1"
@@ -41,6 +43,17 @@ class InstalledModule(harness.TestCase):
         self.assertIsNotNone(found, done.stdout)
         return found[1]
 
+    def assert_upgraded_at_once(self, build, module):
+        """A process that missed the module once would never ask for it again."""
+        trace = self.path("trace")
+        harness.run("strace", "--follow-forks", "--output", trace, "--trace",
+                    "unlink,unlinkat,open,openat,creat,truncate,rename,renameat,renameat2",
+                    "make", "-C", build, "install-module", timeout=120)
+        with open(trace, encoding="utf-8") as lines:
+            changes = {line.split()[1].split("(")[0] for line in lines
+                       if f'"{module}"' in line and "O_RDONLY" not in line}
+        self.assertEqual({call.rstrip("at2") for call in changes}, {"rename"})
+
     def test_glibc_finds_it(self):
         for place in ("lib*", "lib/*", "local/lib"):  # har may be installed on this machine
             for module in glob.glob(f"/usr/{place}/libnss_har.so.2"):
@@ -49,10 +62,11 @@ class InstalledModule(harness.TestCase):
         build = self.path("build")
         module = self.configure(build, "--prefix=/usr", f"CC={compiler()}")
         self.assertEqual(harness.getent(NAME), [])
-        harness.make(build, "install-nssPROGRAMS")
+        harness.make(build, "install-module")
         self.assertTrue(os.path.isfile(module), module)
         self.assertEqual(harness.getent(NAME), [ADDRESS])
-        harness.make(build, "uninstall-nssPROGRAMS")
+        self.assert_upgraded_at_once(build, module)
+        harness.make(build, "uninstall-module")
         self.assertEqual(harness.getent(NAME), [])
 
     def test_layouts(self):
