@@ -123,7 +123,7 @@ def bind_again(source, target):
         target.symlink_to(os.readlink(source))
         return
     if source.is_dir():
-        target.mkdir()
+        target.mkdir(exist_ok=True)  # mount(8) may have made one of them, /run/mount
     else:
         target.touch()
     call("mount", "--rbind", source, target)
