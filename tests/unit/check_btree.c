@@ -245,6 +245,19 @@ START_TEST(hostile_page)
 }
 END_TEST
 
+/* The first cell of the root says that nothing lies to its left: no name is found by that. */
+START_TEST(no_page_on_the_left)
+{
+    static char names[DAMAGE_NAMES][HAR_NAME_MAX + 1];
+    static unsigned char bytes[DAMAGE_MAX];
+    write_deep(names, bytes);
+    assert_absent("a", ENOENT);
+    off_t cell_at = ROOT_AT + (bytes[ROOT_POINTERS_AT] << 8 | bytes[ROOT_POINTERS_AT + 1]);
+    patch_file(cell_at, "\0\0\0\0", 4);
+    assert_absent("a", EBADMSG);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("btree");
@@ -260,6 +273,7 @@ int main(void)
     tcase_add_test(tests, cut_at_every_length);
     tcase_add_test(tests, every_bit_flipped);
     tcase_add_loop_test(tests, hostile_page, 0, sizeof lies / sizeof lies[0]);
+    tcase_add_test(tests, no_page_on_the_left);
     suite_add_tcase(suite, tests);
     return unit_run(suite);
 }
