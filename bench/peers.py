@@ -109,8 +109,9 @@ def hard_config(work, hosts, selection="ordered", interval_s=INTERVAL_S, ranking
     check = {"port": PORT, "path": PATH, "host": HOST, "interval": f"{interval_s}s",
              "timeout": f"{TIMEOUT_S}s"}
     path = work / "har.json"
+    restless = {"switch_margin": 0, "switch_ratio": 0, "switch_hold": 0}
     path.write_text(json.dumps({"ranking_db": str(ranking or work / "ranking.db"),
-                                "defaults": {"selection": selection, "check": check},
+                                "defaults": {"selection": selection, "check": check, **restless},
                                 "hosts": hosts}))
     return path
 

@@ -2,6 +2,8 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 int har_address_parse(const char *text, struct har_address *out)
@@ -41,6 +43,56 @@ char *har_address_format(const struct har_address *address, char text[HAR_ADDRES
         format_ipv4(address->bytes, text);
     else /* cannot fail: there is room for the longest */
         inet_ntop(AF_INET6, address->bytes, text, HAR_ADDRESS_TEXT_MAX);
+    return text;
+}
+
+/* 1 to 65535, or 0. */
+static uint16_t parse_port(const char *text)
+{
+    if (text[0] == '0' || text[strspn(text, "0123456789")] != '\0')
+        return 0;
+    long port = strtol(text, NULL, 10); /* the greatest there is, when it does not fit */
+    return port <= UINT16_MAX ? (uint16_t)port : 0;
+}
+
+/* The colon before the port, or NULL. A colon without brackets is that of an IPv6 address unless it
+ * is the only one. */
+static const char *find_port(const char *text)
+{
+    const char *first = strchr(text, ':'), *last = strrchr(text, ':');
+    if (text[0] == '[')
+        return last != NULL && last[-1] == ']' ? last : NULL;
+    return first == last ? first : NULL;
+}
+
+int har_address_port_parse(const char *text, struct har_address *out, uint16_t *port)
+{
+    const char *colon = find_port(text);
+    if (colon == NULL)
+        return har_address_parse(text, out);
+    bool bracketed = text[0] == '[';
+    const char *start = text + bracketed;
+    size_t length = (size_t)(colon - bracketed - start);
+    char bare[HAR_ADDRESS_TEXT_MAX];
+    uint16_t parsed_port = parse_port(colon + 1);
+    struct har_address parsed;
+    if (parsed_port == 0 || length >= sizeof bare)
+        return -1;
+    memcpy(bare, start, length);
+    bare[length] = '\0';
+    if (har_address_parse(bare, &parsed) < 0 || bracketed != (parsed.family == AF_INET6))
+        return -1;
+    *out = parsed;
+    *port = parsed_port;
+    return 0;
+}
+
+char *har_address_port_format(const struct har_address *address, uint16_t port,
+                              char text[HAR_ADDRESS_PORT_TEXT_MAX])
+{
+    char bare[HAR_ADDRESS_TEXT_MAX];
+    snprintf(text, HAR_ADDRESS_PORT_TEXT_MAX, address->family == AF_INET6 ? "[%s]:%u" : "%s:%u",
+             har_address_format(address, bare), port);
     return text;
 }
 

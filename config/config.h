@@ -15,15 +15,23 @@
 #define CONFIG_NO_LIMIT UINT32_MAX /* max_rtt_us that was not set */
 #define CONFIG_ANSWERS_MAX 16
 #define CONFIG_CANDIDATES_MAX 256
+#define CONFIG_UPSTREAMS_MAX 16
 
 enum check_type { CHECK_HTTP, CHECK_HTTPS, CHECK_TCP, CHECK_TLS, CHECK_NONE };
 enum http_method { METHOD_GET, METHOD_HEAD };
-enum selection { SELECT_BEST_RTT, SELECT_ORDERED };
+enum selection { SELECT_BEST_RTT, SELECT_GROUP_RTT_RR, SELECT_ORDERED };
 enum rtt_mode { RTT_TOTAL, RTT_CONNECT };
-enum failure_mode { FAILURE_ALL, FAILURE_NONE, FAILURE_ADDRESSES };
+enum failure_mode { FAILURE_ALL, FAILURE_LAST, FAILURE_NONE, FAILURE_FORWARD, FAILURE_ADDRESSES };
+enum family { FAMILY_ANY, FAMILY_BEST, FAMILY_IPV4, FAMILY_IPV6 };
 
 struct config_status_range {
     uint16_t low, high; /* both included */
+};
+
+/* A resolver for the names that are not ours. */
+struct config_upstream {
+    struct har_address address;
+    uint16_t port; /* host order */
 };
 
 /* How to check one candidate. Shared: candidates without an override point to their host's. */
@@ -45,12 +53,15 @@ struct config_check {
     char *send, *expect;                  /* tcp, tls; or NULL */
     uint32_t interval_ms, fast_interval_ms, timeout_ms;
     unsigned rise, fall; /* consecutive results */
+    bool tripwire;       /* keep an idle connection, and check at once when the peer closes it */
 };
 
 struct config_candidate {
-    char *name; /* label; the address as text unless given */
-    struct har_address address;
+    char *name;                       /* label; the address or host_name as text unless given */
+    struct har_address address;       /* family 0, and nothing else, when there is a host_name */
+    char *host_name;                  /* to be resolved, a key (common/name.h); or NULL */
     unsigned priority;                /* 0 is best */
+    unsigned weight;                  /* 1 to 1000 */
     const struct config_check *check; /* owned by the config */
 };
 
@@ -62,7 +73,12 @@ struct config_host {
     size_t candidate_count; /* 1 to CONFIG_CANDIDATES_MAX */
     enum selection selection;
     enum rtt_mode rtt_mode;
+    uint32_t group_rtt_threshold_us;
     uint32_t max_rtt_us; /* or CONFIG_NO_LIMIT */
+    uint32_t switch_margin_us;
+    double switch_ratio; /* 0 to 1 */
+    uint32_t switch_hold_ms;
+    enum family family; /* FAMILY_IPV4, FAMILY_IPV6: the other one does not exist */
     enum failure_mode failure_mode;
     struct har_address *failure_addresses; /* FAILURE_ADDRESSES */
     size_t failure_address_count;          /* 1 to CONFIG_ANSWERS_MAX */
@@ -71,9 +87,13 @@ struct config_host {
 };
 
 struct config {
-    char *ranking_db;
+    char *ranking_db, *state_db, *control_socket;
     uint32_t max_stale_s;
-    struct config_host *hosts; /* sorted by name (strcmp) */
+    struct config_upstream
+        *upstreams;               /* NULL: those of /etc/resolv.conf; else a list, perhaps empty */
+    size_t upstream_count;        /* 0 to CONFIG_UPSTREAMS_MAX */
+    uint32_t upstream_timeout_ms; /* per try */
+    struct config_host *hosts;    /* sorted by name (strcmp) */
     size_t host_count;
     struct config_check **checks; /* owns what the candidates point to */
     size_t check_count;
@@ -99,8 +119,8 @@ void config_free(struct config *config);
 char *config_dump(const struct config *config);
 
 /* True when both ask the very same thing of a server: then history may carry over. How often they
- * ask, how long they wait and what changes a state (interval, fast_interval, timeout, rise, fall)
- * may differ. */
+ * ask, how long they wait and what changes a state (interval, fast_interval, timeout, tripwire,
+ * rise, fall) may differ. */
 bool config_check_equal(const struct config_check *a, const struct config_check *b);
 
 /* The word for it in a configuration file. Never NULL. */

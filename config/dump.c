@@ -24,6 +24,15 @@ static json_t *dump_duration(const struct schema_key *key, uint32_t value)
     return json_string(duration_format((uint64_t)value * key->unit, text));
 }
 
+/* A double keeps as many decimal digits, whatever they are: a KIND_RATIO, which has fewer, is
+ * written as it was read, 0.2 and not 0.20000000000000001. */
+#define DUMP_DIGITS 15
+
+static json_t *dump_ratio(double ratio)
+{
+    return ratio == 0 || ratio == 1 ? json_integer((json_int_t)ratio) : json_real(ratio);
+}
+
 static json_t *dump_address(const struct har_address *address)
 {
     char text[HAR_ADDRESS_TEXT_MAX];
@@ -46,6 +55,26 @@ static void set(json_t **object, const char *name, json_t *value)
         return;
     json_decref(*object);
     *object = NULL;
+}
+
+static json_t *dump_server(const struct config_candidate *candidate)
+{
+    return candidate->host_name != NULL ? json_string(candidate->host_name)
+                                        : dump_address(&candidate->address);
+}
+
+static json_t *dump_upstreams(const struct config *config)
+{
+    if (config->upstreams == NULL)
+        return json_null();
+    json_t *upstreams = json_array();
+    for (size_t i = 0; i < config->upstream_count; i++) {
+        const struct config_upstream *upstream = &config->upstreams[i];
+        char text[HAR_ADDRESS_PORT_TEXT_MAX];
+        append(&upstreams,
+               json_string(har_address_port_format(&upstream->address, upstream->port, text)));
+    }
+    return upstreams;
 }
 
 static json_t *dump_names(const struct config_host *host)
@@ -104,6 +133,8 @@ static json_t *dump_value(const struct schema_key *key, const void *object)
         return dump_duration(key, *(const uint32_t *)value);
     case KIND_NUMBER:
         return json_integer(*(const unsigned *)value);
+    case KIND_RATIO:
+        return dump_ratio(*(const double *)value);
     case KIND_PORT:
         return json_integer(*(const uint16_t *)value);
     case KIND_SWITCH:
@@ -118,8 +149,10 @@ static json_t *dump_value(const struct schema_key *key, const void *object)
     case KIND_FILE:
     case KIND_PATH:
         return text_or_none(*(char *const *)value);
-    case KIND_ADDRESS:
-        return dump_address(value);
+    case KIND_SERVER:
+        return dump_server(object);
+    case KIND_UPSTREAMS:
+        return dump_upstreams(object);
     case KIND_NAMES:
         return dump_names(object);
     case KIND_HEADERS:
@@ -213,7 +246,8 @@ char *config_dump(const struct config *config)
         else if (i != TOP_DEFAULTS)
             set(&json, rows->keys[i].name, dump_value(&rows->keys[i], config));
     }
-    char *text = json != NULL ? json_dumps(json, JSON_INDENT(2)) : NULL;
+    char *text =
+        json != NULL ? json_dumps(json, JSON_INDENT(2) | JSON_REAL_PRECISION(DUMP_DIGITS)) : NULL;
     json_decref(json);
     return text;
 }

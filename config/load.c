@@ -225,6 +225,7 @@ static void set_defaults(struct loader *loader)
 {
     object_defaults(loader, SCOPE_TOP, loader->config);
     object_defaults(loader, SCOPE_HOST, &loader->defaults.host);
+    object_defaults(loader, SCOPE_CANDIDATE, &loader->bare);
     object_defaults(loader, SCOPE_CHECK, &loader->plain);
     object_defaults(loader, SCOPE_TLS, &loader->plain);
     loader->plain.fast_interval_ms = loader->plain.timeout_ms = 0;

@@ -57,14 +57,26 @@ static bool read_candidate_object(struct reading *reading, const struct place *p
 static bool read_candidate(struct reading *reading, const struct place *place, const json_t *json,
                            struct config_candidate *candidate)
 {
+    *candidate = reading->loader->bare;
     if (json_is_object(json))
         return read_candidate_object(reading, place, json, candidate);
     candidate->check = host_check(reading);
-    return value_read_address(reading->loader, place, json,
-                              json_is_string(json)
-                                  ? "an IPv4 or IPv6 address (no host name, no port)"
-                                  : "an IPv4 or IPv6 address, or an object that has one",
-                              &candidate->address);
+    if (!json_is_string(json)) {
+        report_found(reading->loader, place, json,
+                     "an IPv4 or IPv6 address or a host name, or an object that has one");
+        return false;
+    }
+    return value_read(&(const struct value){
+        reading->loader, place, row(SCOPE_CANDIDATE, CANDIDATE_ADDRESS), json, candidate});
+}
+
+/* What it is called when nobody gave it a name. Empty for what was refused. */
+static const char *server_text(const struct config_candidate *candidate,
+                               char buffer[HAR_ADDRESS_TEXT_MAX])
+{
+    if (candidate->host_name != NULL)
+        return candidate->host_name;
+    return candidate->address.family != 0 ? har_address_format(&candidate->address, buffer) : "";
 }
 
 /* Has it a name that nobody else may have? A plain address is not one: the same server may be
@@ -72,14 +84,29 @@ static bool read_candidate(struct reading *reading, const struct place *place, c
 static bool has_own_name(const struct config_candidate *candidate)
 {
     char text[HAR_ADDRESS_TEXT_MAX];
-    return candidate->name != NULL &&
-           strcmp(candidate->name, har_address_format(&candidate->address, text)) != 0;
+    return candidate->name != NULL && strcmp(candidate->name, server_text(candidate, text)) != 0;
+}
+
+static bool same_name(const struct config_candidate *a, const struct config_candidate *b)
+{
+    char text_a[HAR_ADDRESS_TEXT_MAX], text_b[HAR_ADDRESS_TEXT_MAX];
+    return (has_own_name(a) || has_own_name(b)) &&
+           strcmp(a->name != NULL ? a->name : server_text(a, text_a),
+                  b->name != NULL ? b->name : server_text(b, text_b)) == 0;
+}
+
+static bool same_server(const struct config_candidate *a, const struct config_candidate *b)
+{
+    if (a->host_name != NULL && b->host_name != NULL)
+        return strcmp(a->host_name, b->host_name) == 0;
+    return a->host_name == NULL && b->host_name == NULL &&
+           har_address_equal(&a->address, &b->address);
 }
 
 static bool same_endpoint(const struct config_candidate *a, const struct config_candidate *b)
 {
     return a->check != NULL && b->check != NULL && a->check->port == b->check->port &&
-           har_address_equal(&a->address, &b->address);
+           same_server(a, b);
 }
 
 /* One server twice, or two under one name. Each is compared with all before it: there are at most
@@ -88,14 +115,14 @@ static void check_twins(struct loader *loader, const struct place *place,
                         const struct config_candidate *candidates, size_t index)
 {
     const struct config_candidate *candidate = &candidates[index];
-    bool named = has_own_name(candidate);
     for (size_t i = 0; i < index; i++) {
         const struct config_candidate *other = &candidates[i];
         if (same_endpoint(other, candidate)) {
-            report_value(loader, place, "the same address and check port as candidates[%zu]", i);
+            report_value(loader, place, "the same %s and check port as candidates[%zu]",
+                         candidate->host_name != NULL ? "host name" : "address", i);
             return;
         }
-        if (named && other->name != NULL && strcmp(other->name, candidate->name) == 0) {
+        if (same_name(other, candidate)) {
             report_value(loader, place, "the same name as candidates[%zu]", i);
             return;
         }
@@ -107,12 +134,28 @@ static void name_candidates(struct loader *loader, struct config_host *host)
 {
     for (size_t i = 0; i < host->candidate_count; i++) {
         struct config_candidate *candidate = &host->candidates[i];
-        char text[HAR_ADDRESS_TEXT_MAX];
-        if (candidate->name != NULL || candidate->address.family == 0)
-            continue;
-        har_address_format(&candidate->address, text);
-        candidate->name = memory_text(loader->memory, text, strlen(text));
+        char buffer[HAR_ADDRESS_TEXT_MAX];
+        const char *text = server_text(candidate, buffer);
+        if (candidate->name == NULL)
+            candidate->name = memory_text(loader->memory, text, strlen(text));
     }
+}
+
+/* A host that answers one family needs somebody of it. */
+static void check_family(struct loader *loader, const struct place *place,
+                         const struct config_host *host)
+{
+    if (host->family != FAMILY_IPV4 && host->family != FAMILY_IPV6)
+        return;
+    bool ipv4 = host->family == FAMILY_IPV4;
+    for (size_t i = 0; i < host->candidate_count; i++) {
+        if (host->candidates[i].address.family != (ipv4 ? AF_INET6 : AF_INET))
+            return;
+    }
+    report_value(loader, place,
+                 "found %s addresses alone; allowed with family \"%s\": an %s address or a host "
+                 "name among them",
+                 ipv4 ? "IPv6" : "IPv4", ipv4 ? "ipv4" : "ipv6", ipv4 ? "IPv4" : "IPv6");
 }
 
 static void read_candidates(struct reading *reading, const struct place *host_place,
@@ -136,6 +179,7 @@ static void read_candidates(struct reading *reading, const struct place *host_pl
         if (read_candidate(reading, &here, json_array_get(json, i), &host->candidates[i]))
             check_twins(loader, &here, host->candidates, i);
     }
+    check_family(loader, &place, host);
     name_candidates(loader, host);
 }
 

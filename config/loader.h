@@ -5,7 +5,7 @@
  *   load_host.c   a host and its candidates
  *   load_check.c  a check, laid over the one that it inherits from
  *   load_object.c any JSON object: its members sorted under the rows of schema.c
- *   value.c       one value, as its row says; value_list.c those that are lists
+ *   value.c       one value, as its row says; value_name.c names and addresses, value_list.c lists
  *   report.c      what is wrong, a line each, in the words of words.c
  *
  * A function that reads says whether it got a value. If not, what is wrong is in the report
@@ -52,13 +52,14 @@ struct loaded_check {
 };
 
 struct loader {
-    struct config *config;      /* what is being built */
-    struct memory *memory;      /* for all of it */
-    struct memory *scratch;     /* for the time of loading */
-    const char *file;           /* that is being read, as the operator knows it */
-    const char *folder;         /* where relative paths begin: absolute, that of the main file */
-    struct config_check plain;  /* a check that nobody wrote a word about */
-    struct host_draft defaults; /* what every host starts from */
+    struct config *config;        /* what is being built */
+    struct memory *memory;        /* for all of it */
+    struct memory *scratch;       /* for the time of loading */
+    const char *file;             /* that is being read, as the operator knows it */
+    const char *folder;           /* where relative paths begin: absolute, that of the main file */
+    struct config_check plain;    /* a check that nobody wrote a word about */
+    struct config_candidate bare; /* a candidate of which nothing is known but its defaults */
+    struct host_draft defaults;   /* what every host starts from */
     struct loaded_host *hosts, **hosts_end;
     size_t host_count;
     struct loaded_check *checks;
@@ -115,7 +116,7 @@ void object_defaults(struct loader *loader, enum schema_scope scope, void *objec
 /* Is it a comment? */
 bool object_is_comment(const char *key);
 
-/* --- value.c, value_list.c --- */
+/* --- value.c, value_name.c, value_list.c --- */
 
 /* One value on its way from JSON into its struct. */
 struct value {
@@ -129,12 +130,17 @@ struct value {
 bool value_read(const struct value *value);
 /* Reports what the row allows; false. */
 bool value_refuse(const struct value *value);
+/* May that be a server's, as har_address_unusable has it? json: the value that it was in. */
+bool value_is_usable(struct loader *loader, const struct place *place, const json_t *json,
+                     const struct har_address *address);
 /* The address of a server. allowed: the words for an error. */
 bool value_read_address(struct loader *loader, const struct place *place, const json_t *json,
                         const char *allowed, struct har_address *out);
 /* A host name as written in text; *out is its key. */
 bool value_read_name(struct loader *loader, const struct place *place, const char *text,
                      char **out);
+bool value_read_server(const struct value *value, struct config_candidate *candidate);
+bool value_read_upstreams(const struct value *value, struct config *config);
 bool value_read_names(const struct value *value, struct config_host *host);
 bool value_read_headers(const struct value *value, struct config_check *check);
 bool value_read_statuses(const struct value *value, struct config_check *check);

@@ -2,7 +2,9 @@
 
 #include <string.h>
 #include <strings.h>
+#include <sys/un.h>
 
+#include "common/name.h"
 #include "config/config.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
@@ -12,12 +14,22 @@ static const struct schema_word check_types[] = {
     {"tls", CHECK_TLS},   {"none", CHECK_NONE},   {NULL, 0},
 };
 static const struct schema_word methods[] = {{"GET", METHOD_GET}, {"HEAD", METHOD_HEAD}, {NULL, 0}};
-static const struct schema_word selections[] = {
-    {"best_rtt", SELECT_BEST_RTT}, {"ordered", SELECT_ORDERED}, {NULL, 0}};
+static const struct schema_word selections[] = {{"best_rtt", SELECT_BEST_RTT},
+                                                {"group_rtt_rr", SELECT_GROUP_RTT_RR},
+                                                {"ordered", SELECT_ORDERED},
+                                                {NULL, 0}};
 static const struct schema_word rtt_modes[] = {
     {"total", RTT_TOTAL}, {"connect", RTT_CONNECT}, {NULL, 0}};
-static const struct schema_word failure_modes[] = {
-    {"all", FAILURE_ALL}, {"none", FAILURE_NONE}, {NULL, 0}};
+static const struct schema_word failure_modes[] = {{"all", FAILURE_ALL},
+                                                   {"last", FAILURE_LAST},
+                                                   {"none", FAILURE_NONE},
+                                                   {"forward", FAILURE_FORWARD},
+                                                   {NULL, 0}};
+static const struct schema_word families[] = {{"any", FAMILY_ANY},
+                                              {"best", FAMILY_BEST},
+                                              {"ipv4", FAMILY_IPV4},
+                                              {"ipv6", FAMILY_IPV6},
+                                              {NULL, 0}};
 
 #define HTTP (1U << CHECK_HTTP | 1U << CHECK_HTTPS)
 #define TLS (1U << CHECK_HTTPS | 1U << CHECK_TLS)
@@ -29,11 +41,29 @@ static const struct schema_word failure_modes[] = {
 /* clang-format off */
 #define IN_64_KIB 65536 /* how far into an answer a check looks */
 
+#define PATH_BYTES .min = 1, .max = 4000
+#define SOCKET_BYTES 107 /* that fit a socket's address with their NUL */
+_Static_assert(SOCKET_BYTES < sizeof((struct sockaddr_un *)0)->sun_path, "unix(7) has less room");
+_Static_assert(sizeof HAR_CONTROL_SOCKET - 1 <= SOCKET_BYTES, "--runstatedir is too long for unix(7)");
+
 #define AT(member) .offset = offsetof(struct config, member)
 static const struct schema_key top_keys[] = {
-    [TOP_RANKING_DB] = {.name = "ranking_db", .kind = KIND_PATH, AT(ranking_db),
-                        .min = 1, .max = 4000, .fallback = "\"" HAR_RANKING_DB "\"",
+    [TOP_UPSTREAMS] = {.name = "upstreams", .kind = KIND_UPSTREAMS, .min = 0, .max = CONFIG_UPSTREAMS_MAX,
+                       .fallback = "null",
+                       .none_text = "those of /etc/resolv.conf",
+                       .help = "Resolvers for every other name and for candidates that are host names"},
+    [TOP_UPSTREAM_TIMEOUT] = {.name = "upstream_timeout", .kind = KIND_DURATION, AT(upstream_timeout_ms),
+                              .unit = UNIT_MS, .min = 50, .max = 30000, .fallback = "\"2s\"",
+                              .help = "How long an upstream may take to answer, at each try"},
+    [TOP_RANKING_DB] = {.name = "ranking_db", .kind = KIND_PATH, AT(ranking_db), PATH_BYTES,
+                        .fallback = "\"" HAR_RANKING_DB "\"",
                         .help = "Where the ranking is written; libnss_har reads the path it was built with"},
+    [TOP_STATE_DB] = {.name = "state_db", .kind = KIND_PATH, AT(state_db), PATH_BYTES,
+                      .fallback = "\"" HAR_STATE_DB "\"",
+                      .help = "History, counters and overrides, which survive a restart"},
+    [TOP_CONTROL_SOCKET] = {.name = "control_socket", .kind = KIND_PATH, AT(control_socket),
+                            .min = 1, .max = SOCKET_BYTES, .fallback = "\"" HAR_CONTROL_SOCKET "\"",
+                            .help = "Where harctl reaches the daemon"},
     [TOP_MAX_STALE] = {.name = "max_stale", .kind = KIND_DURATION, AT(max_stale_s),
                        .unit = UNIT_S, .min = 1, .max = 30 * 86400, .fallback = "\"10m\"",
                        .help = "With the daemon dead for longer than this, libnss_har stops answering"},
@@ -53,23 +83,39 @@ static const struct schema_key host_keys[] = {
                     .help = "How to check each candidate; key by key over what is inherited"},
     [HOST_CANDIDATES] = {.name = "candidates", .kind = KIND_CANDIDATES,
                          .min = 1, .max = CONFIG_CANDIDATES_MAX, .required = true, .single = true,
-                         .help = "The servers: addresses, or objects for more than an address"},
+                         .help = "The servers: addresses or host names, or objects for more than that"},
     [HOST_SELECTION] = {.name = "selection", .kind = KIND_WORD, AT(selection),
                         .words = selections, .fallback = "\"best_rtt\"",
-                        .help = "Which of the best priority answers: the fastest, or the first in order"},
+                        .help = "Which of the best priority answers: the fastest, a group of them in rotation, or the first in order"},
     [HOST_RTT_MODE] = {.name = "rtt_mode", .kind = KIND_WORD, AT(rtt_mode),
                        .words = rtt_modes, .fallback = "\"total\"",
                        .help = "What is ranked: the time of a whole check, or of the TCP handshake"},
+    [HOST_GROUP_RTT_THRESHOLD] = {.name = "group_rtt_threshold", .kind = KIND_DURATION,
+                                  AT(group_rtt_threshold_us), .unit = UNIT_US, .min = 0, .max = 60000000,
+                                  .fallback = "\"10ms\"",
+                                  .help = "How much slower than the fastest one may be in its group (group_rtt_rr)"},
     [HOST_MAX_RTT] = {.name = "max_rtt", .kind = KIND_DURATION, AT(max_rtt_us),
                       .unit = UNIT_US, .min = 1000, .max = 60000000, .fallback = "null",
                       .help = "A candidate slower than this is not eligible"},
+    [HOST_SWITCH_MARGIN] = {.name = "switch_margin", .kind = KIND_DURATION, AT(switch_margin_us),
+                            .unit = UNIT_US, .min = 0, .max = 60000000, .fallback = "\"10ms\"",
+                            .help = "Another replaces the best only when faster by this, and by switch_ratio"},
+    [HOST_SWITCH_RATIO] = {.name = "switch_ratio", .kind = KIND_RATIO, AT(switch_ratio),
+                           .min = 0, .max = 1, .fallback = "0.2",
+                           .help = "The same as a part of the best one's latency: 0.2 is a fifth"},
+    [HOST_SWITCH_HOLD] = {.name = "switch_hold", .kind = KIND_DURATION, AT(switch_hold_ms),
+                          .unit = UNIT_MS, .min = 0, .max = 86400000, .fallback = "\"30s\"",
+                          .help = "After such a switch, how long until the next one"},
     [HOST_FAILURE_MODE] = {.name = "failure_mode", .kind = KIND_FAILURE_MODE,
                            .words = failure_modes, .min = 1, .max = CONFIG_ANSWERS_MAX,
                            .fallback = "\"all\"",
-                           .help = "With nobody eligible: every candidate, an error, or these addresses"},
+                           .help = "With nobody eligible: every candidate, the last good answer, an error, upstream's, or these addresses"},
     [HOST_ANSWERS] = {.name = "answers", .kind = KIND_NUMBER, AT(answers),
                       .min = 1, .max = CONFIG_ANSWERS_MAX, .fallback = "1",
                       .help = "Addresses in one answer; above 1, getaddrinfo sorts them again (RFC 6724)"},
+    [HOST_FAMILY] = {.name = "family", .kind = KIND_WORD, AT(family),
+                     .words = families, .fallback = "\"any\"",
+                     .help = "The best of each family, of the winner's family alone, or of this one, and no other is checked"},
     [HOST_TTL] = {.name = "ttl", .kind = KIND_DURATION, AT(ttl_s),
                   .unit = UNIT_S, .min = 0, .max = 3600, .fallback = "\"1s\"",
                   .help = "How long a DNS client may keep an answer; for the DNS proxy to come"},
@@ -78,14 +124,17 @@ static const struct schema_key host_keys[] = {
 
 #define AT(member) .offset = offsetof(struct config_candidate, member)
 static const struct schema_key candidate_keys[] = {
-    [CANDIDATE_ADDRESS] = {.name = "address", .kind = KIND_ADDRESS, AT(address), .required = true,
-                           .help = "An IPv4 or IPv6 address, without a port"},
-    [CANDIDATE_NAME] = {.name = "name", .kind = KIND_LABEL, AT(name), .min = 1, .max = 64,
+    [CANDIDATE_ADDRESS] = {.name = "address", .kind = KIND_SERVER, .required = true,
+                           .help = "An IPv4 or IPv6 address or a host name, without a port"},
+    [CANDIDATE_NAME] = {.name = "name", .kind = KIND_LABEL, AT(name), .min = 1, .max = HAR_NAME_MAX,
                         .fallback_text = "the address",
                         .help = "What logs and commands call it; unique within its host"},
     [CANDIDATE_PRIORITY] = {.name = "priority", .kind = KIND_NUMBER, AT(priority),
                             .min = 0, .max = 65535, .fallback = "0",
                             .help = "0 is best; a better priority wins over a faster server"},
+    [CANDIDATE_WEIGHT] = {.name = "weight", .kind = KIND_NUMBER, AT(weight),
+                          .min = 1, .max = 1000, .fallback = "100",
+                          .help = "Its share of the rotation beside those of its group (group_rtt_rr)"},
     [CANDIDATE_CHECK] = {.name = "check", .kind = KIND_OBJECT, .fallback_text = "that of the host",
                          .help = "What this candidate's check has otherwise; key by key"},
 };
@@ -140,6 +189,9 @@ static const struct schema_key check_keys[] = {
                            .unit = UNIT_MS, .min = 10, .max = 60000,
                            .fallback_text = "the smaller of interval and 3s",
                            .help = "For a whole check; above the interval, the next one starts when it has ended"},
+    [CHECK_KEY_TRIPWIRE] = {.name = "tripwire", .kind = KIND_SWITCH, AT(tripwire), .types = NETWORK,
+                            .fallback = "false",
+                            .help = "Keep an idle TCP connection, and check at once when the server closes it"},
     [CHECK_KEY_RISE] = {.name = "rise", .kind = KIND_NUMBER, AT(rise), .types = NETWORK,
                         .min = 1, .max = 100, .fallback = "2",
                         .help = "Good results in a row that bring it up"},
@@ -148,7 +200,7 @@ static const struct schema_key check_keys[] = {
                         .help = "Bad results in a row that take it down"},
 };
 
-#define FILE_BYTES .min = 1, .max = 4000, .fallback = "null"
+#define FILE_BYTES PATH_BYTES, .fallback = "null"
 static const struct schema_key tls_keys[] = {
     [TLS_VERIFY] = {.name = "verify", .kind = KIND_SWITCH, AT(tls_verify), .fallback = "true",
                     .help = "Whether the server's certificate has to be good"},

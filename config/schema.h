@@ -18,21 +18,41 @@ enum schema_scope {
     SCOPE_COUNT
 };
 
-enum top_key { TOP_RANKING_DB, TOP_MAX_STALE, TOP_DEFAULTS, TOP_HOSTS };
+enum top_key {
+    TOP_UPSTREAMS,
+    TOP_UPSTREAM_TIMEOUT,
+    TOP_RANKING_DB,
+    TOP_STATE_DB,
+    TOP_CONTROL_SOCKET,
+    TOP_MAX_STALE,
+    TOP_DEFAULTS,
+    TOP_HOSTS
+};
 
 enum host_key {
-    HOST_ALIASES,
-    HOST_CHECK, /* before the candidates, which inherit it */
+    HOST_ALIASES, /* before the candidates, which must not be named like one */
+    HOST_CHECK,   /* before the candidates, which inherit it */
     HOST_CANDIDATES,
     HOST_SELECTION,
     HOST_RTT_MODE,
+    HOST_GROUP_RTT_THRESHOLD,
     HOST_MAX_RTT,
+    HOST_SWITCH_MARGIN,
+    HOST_SWITCH_RATIO,
+    HOST_SWITCH_HOLD,
     HOST_FAILURE_MODE,
     HOST_ANSWERS,
+    HOST_FAMILY,
     HOST_TTL
 };
 
-enum candidate_key { CANDIDATE_ADDRESS, CANDIDATE_NAME, CANDIDATE_PRIORITY, CANDIDATE_CHECK };
+enum candidate_key {
+    CANDIDATE_ADDRESS,
+    CANDIDATE_NAME,
+    CANDIDATE_PRIORITY,
+    CANDIDATE_WEIGHT,
+    CANDIDATE_CHECK
+};
 
 enum check_key {
     CHECK_KEY_TYPE, /* first: it decides which others apply */
@@ -50,6 +70,7 @@ enum check_key {
     CHECK_KEY_INTERVAL,
     CHECK_KEY_FAST_INTERVAL,
     CHECK_KEY_TIMEOUT,
+    CHECK_KEY_TRIPWIRE,
     CHECK_KEY_RISE,
     CHECK_KEY_FALL
 };
@@ -62,6 +83,7 @@ enum tls_key { TLS_VERIFY, TLS_CA_FILE, TLS_CERT_FILE, TLS_KEY_FILE };
 enum schema_kind {
     KIND_DURATION,     /* uint32_t, in the row's unit */
     KIND_NUMBER,       /* unsigned */
+    KIND_RATIO,        /* double, the nearest to a whole number of millionths */
     KIND_PORT,         /* uint16_t */
     KIND_SWITCH,       /* bool */
     KIND_WORD,         /* an enum */
@@ -72,7 +94,8 @@ enum schema_kind {
     KIND_NAME,         /* char *, a host name as its key (common/name.h) */
     KIND_FILE,         /* char *, absolute, readable when it was loaded */
     KIND_PATH,         /* char *, absolute */
-    KIND_ADDRESS,      /* struct har_address */
+    KIND_SERVER,       /* address, or host_name */
+    KIND_UPSTREAMS,    /* upstreams and their count */
     KIND_NAMES,        /* aliases and their count */
     KIND_HEADERS,      /* headers and their count */
     KIND_STATUSES,     /* statuses and their count */
@@ -101,6 +124,7 @@ struct schema_key {
     bool single;          /* each host has its own: not in defaults */
     const char *fallback; /* the default as JSON; "null": none, and null undoes an inherited one */
     const char *fallback_text; /* the default in words, when it depends on others */
+    const char *none_text;     /* what null means, where that is not "none" */
     const char *help;
 };
 

@@ -7,7 +7,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "common/name.h"
 #include "config/duration.h"
 
 bool value_refuse(const struct value *value)
@@ -54,6 +53,16 @@ static bool read_number(const struct value *value)
     if (!read_whole(value, &number))
         return false;
     *(unsigned *)target(value) = number;
+    return true;
+}
+
+/* Rounded as a duration is. What is left has so few digits that they are also its shortest form. */
+static bool read_ratio(const struct value *value)
+{
+    double number = json_number_value(value->json);
+    if (!json_is_number(value->json) || !(number >= value->key->min && number <= value->key->max))
+        return value_refuse(value);
+    *(double *)target(value) = (double)(uint32_t)(number * 1e6 + 0.5) / 1e6;
     return true;
 }
 
@@ -183,12 +192,19 @@ static bool read_regex(const struct value *value)
 
 /* --- Files --- */
 
+/* The bound is that of the whole: a socket's path has few bytes. */
 static bool store_path(const struct value *value, const char *text)
 {
     if (text[0] == '/')
         return store_text(value, text);
     const char *folder = value->loader->folder;
     size_t folder_length = strlen(folder), length = strlen(text);
+    if (folder_length + 1 + length > value->key->max) {
+        report_found(value->loader, value->place, value->json,
+                     "the path of a file, at most %u bytes with the folder of the configuration",
+                     value->key->max);
+        return false;
+    }
     char *path = memory_take(value->loader->memory, folder_length + 1 + length + 1, 1);
     if (path == NULL)
         return false;
@@ -235,53 +251,7 @@ static bool read_file(const struct value *value)
     return false;
 }
 
-/* --- Names and addresses --- */
-
-bool value_read_address(struct loader *loader, const struct place *place, const json_t *json,
-                        const char *allowed, struct har_address *out)
-{
-    struct har_address address;
-    const char *text = json_string_value(json);
-    if (text == NULL || har_address_parse(text, &address) < 0) {
-        report_found(loader, place, json, "%s", allowed);
-        return false;
-    }
-    const char *problem = har_address_unusable(&address);
-    if (problem != NULL) {
-        report_found(loader, place, json, "the address of a server, not %s", problem);
-        return false;
-    }
-    *out = address;
-    return true;
-}
-
-static bool read_address(const struct value *value)
-{
-    return value_read_address(value->loader, value->place, value->json,
-                              "an IPv4 or IPv6 address (no host name, no port)", target(value));
-}
-
-bool value_read_name(struct loader *loader, const struct place *place, const char *text, char **out)
-{
-    char key[HAR_NAME_MAX + 1] = "";
-    struct har_address address;
-    if (har_name_key(text, key) < 0 && text[0] != '\0') {
-        report_quoted(loader, place, text, "a host name of at most %d bytes", HAR_NAME_MAX);
-        return false;
-    }
-    /* getaddrinfo reads an address itself: no one would ever ask for it as a name. */
-    if (har_address_parse(key, &address) == 0) {
-        report_quoted(loader, place, text, "a host name, not an address");
-        return false;
-    }
-    const char *problem = har_name_problem(key);
-    if (problem != NULL) {
-        report_quoted(loader, place, text, "a host name, without %s", problem);
-        return false;
-    }
-    *out = memory_text(loader->memory, key, strlen(key));
-    return *out != NULL;
-}
+/* --- Names --- */
 
 static bool read_name(const struct value *value)
 {
@@ -297,6 +267,7 @@ static bool read_name(const struct value *value)
 static bool read_none(const struct value *value)
 {
     struct config_check *check = value->object;
+    struct config *config = value->object;
     switch (value->key->kind) {
     case KIND_DURATION:
         *(uint32_t *)target(value) = CONFIG_NO_LIMIT;
@@ -304,6 +275,10 @@ static bool read_none(const struct value *value)
     case KIND_REGEX:
         check->body_regex_compiled = NULL;
         check->body_regex = NULL;
+        return true;
+    case KIND_UPSTREAMS:
+        config->upstreams = NULL;
+        config->upstream_count = 0;
         return true;
     default:
         *(char **)target(value) = NULL;
@@ -320,6 +295,8 @@ bool value_read(const struct value *value)
         return read_duration(value);
     case KIND_NUMBER:
         return read_number(value);
+    case KIND_RATIO:
+        return read_ratio(value);
     case KIND_PORT:
         return read_port(value);
     case KIND_SWITCH:
@@ -340,8 +317,10 @@ bool value_read(const struct value *value)
         return read_file(value);
     case KIND_PATH:
         return read_path(value);
-    case KIND_ADDRESS:
-        return read_address(value);
+    case KIND_SERVER:
+        return value_read_server(value, value->object);
+    case KIND_UPSTREAMS:
+        return value_read_upstreams(value, value->object);
     case KIND_NAMES:
         return value_read_names(value, value->object);
     case KIND_HEADERS:

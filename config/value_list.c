@@ -5,6 +5,8 @@
 #include <string.h>
 #include <strings.h>
 
+#define DNS_PORT 53
+
 /* False, and refused, unless it is an array of as many elements as the row allows. */
 static bool is_bounded_array(const struct value *value)
 {
@@ -38,6 +40,49 @@ bool value_read_names(const struct value *value, struct config_host *host)
             good = false;
         }
     }
+    return good;
+}
+
+/* --- upstreams --- */
+
+static bool read_upstream(const struct value *value, struct config_upstream *upstreams,
+                          size_t index)
+{
+    struct loader *loader = value->loader;
+    const struct place here = {.parent = value->place, .index = index};
+    const json_t *element = json_array_get(value->json, index);
+    struct config_upstream upstream = {.port = DNS_PORT};
+    const char *text = json_string_value(element);
+    if (text == NULL || har_address_port_parse(text, &upstream.address, &upstream.port) < 0) {
+        report_found(loader, &here, element,
+                     "an IPv4 or IPv6 address, or one with a port as \"192.0.2.1:53\" or "
+                     "\"[2001:db8::1]:53\"");
+        return false;
+    }
+    if (!value_is_usable(loader, &here, element, &upstream.address))
+        return false;
+    for (size_t i = 0; i < index; i++) {
+        if (upstreams[i].port == upstream.port &&
+            har_address_equal(&upstreams[i].address, &upstream.address)) {
+            report_value(loader, &here, "the same address and port as at [%zu]", i);
+            return false;
+        }
+    }
+    upstreams[index] = upstream;
+    return true;
+}
+
+bool value_read_upstreams(const struct value *value, struct config *config)
+{
+    if (!is_bounded_array(value))
+        return false;
+    size_t count = json_array_size(value->json);
+    /* One more than needed: an empty array is not the NULL that stands for /etc/resolv.conf. */
+    config->upstreams = memory_take(value->loader->memory, count + 1, sizeof *config->upstreams);
+    config->upstream_count = count;
+    bool good = config->upstreams != NULL;
+    for (size_t i = 0; i < count && config->upstreams != NULL; i++)
+        good = read_upstream(value, config->upstreams, i) && good;
     return good;
 }
 

@@ -137,6 +137,9 @@ void words_allowed(FILE *out, const struct schema_key *key)
     case KIND_PORT:
         fprintf(out, "a whole number from %u to %u", key->min, key->max);
         break;
+    case KIND_RATIO:
+        fprintf(out, "a number from %u to %u", key->min, key->max);
+        break;
     case KIND_SWITCH:
         fputs("true or false", out);
         break;
@@ -166,8 +169,11 @@ void words_allowed(FILE *out, const struct schema_key *key)
     case KIND_PATH:
         fprintf(out, "the path of a file, at most %u bytes", key->max);
         break;
-    case KIND_ADDRESS:
-        fputs("an IPv4 or IPv6 address (no host name, no port)", out);
+    case KIND_SERVER:
+        fputs("an IPv4 or IPv6 address or a host name (no port)", out);
+        break;
+    case KIND_UPSTREAMS:
+        fprintf(out, "an array of %u to %u addresses, with a port or without", key->min, key->max);
         break;
     case KIND_NAMES:
         fprintf(out, "an array of %u to %u host names", key->min, key->max);
@@ -190,7 +196,7 @@ void words_allowed(FILE *out, const struct schema_key *key)
         break;
     }
     if (schema_optional(key))
-        fputs(", or null for none", out);
+        fprintf(out, ", or null for %s", key->none_text != NULL ? key->none_text : "none");
 }
 
 void words_keys(FILE *out, const struct schema_object *object)

@@ -52,12 +52,12 @@ static void update_answer(struct monitor *monitor, struct host *host, bool state
 {
     char *was = NULL;
     bool was_failing = host->failing;
-    if (!host_update_answer(host, &was))
+    if (!host_update_answer(host, har_now_us(), &was))
         return;
     if (was != NULL || host->failing)
         log_event(answer_level(host, was_failing, state_changed), "answer", "host",
                   host->config->name, "eligible", host->failing ? "no" : "yes", "status",
-                  host->status, "answer", host->addresses, "was", was, NULL);
+                  host->answer.status, "answer", host->answer.addresses, "was", was, NULL);
     free(was);
     publisher_request(monitor->publisher);
 }
@@ -71,10 +71,11 @@ static void log_result(int level, const char *event, const struct endpoint *endp
     snprintf(port, sizeof port, "%u", endpoint->target.check->port);
     snprintf(connect_us, sizeof connect_us, "%u", result->connect_us);
     snprintf(total_us, sizeof total_us, "%u", result->total_us);
-    log_event(level, event, "host", endpoint->host->config->name, "candidate", endpoint->name,
-              "address", har_address_format(&endpoint->target.address, address), "port", port,
-              "state", health_state_text(endpoint->health.state), "was", health_state_text(was),
-              "reason", check_reason_text(result->reason), "detail",
+    log_event(level, event, "host", endpoint->host->config->name, "candidate",
+              endpoint->candidate->name, "address",
+              har_address_format(&endpoint->target.address, address), "port", port, "state",
+              health_state_text(endpoint->health.state), "was", health_state_text(was), "reason",
+              check_reason_text(result->reason), "detail",
               result->detail[0] != '\0' ? result->detail : NULL, "connect_us", connect_us,
               "total_us", total_us, NULL);
 }
@@ -140,27 +141,14 @@ static void plan(struct endpoint *endpoint, double seconds)
     ev_timer_start(loop, &endpoint->timer);
 }
 
-/* Nothing is known of it, or not how fast it is, although it was checked. */
-static bool needs_another(const struct health *health)
-{
-    return health->state == HEALTH_UNKNOWN || (health->state == HEALTH_UP && !health->measured);
-}
-
 /* Intervals run from start to start, so the time that the check took is taken off. */
 static void plan_next(struct endpoint *endpoint, bool first, uint32_t total_us)
 {
-    const struct config_check *check = endpoint->target.check;
-    struct schedule_random *random = &endpoint->monitor->random;
-    uint32_t wait_ms;
-    if (health_confirming(&endpoint->health) || needs_another(&endpoint->health))
-        wait_ms = schedule_next_ms(random, check->fast_interval_ms);
-    else if (first)
-        wait_ms = schedule_second_ms(random, check->interval_ms);
-    else
-        wait_ms = schedule_next_ms(random, check->interval_ms);
+    struct monitor *monitor = endpoint->monitor;
+    uint32_t wait_ms =
+        schedule_after_ms(&monitor->random, endpoint->target.check, &endpoint->health, first);
     uint32_t took_ms = total_us / 1000;
     double wait_s = wait_ms > took_ms ? (wait_ms - took_ms) / 1000. : 0.;
-    struct monitor *monitor = endpoint->monitor;
     plan(endpoint, schedule_align_s(ev_now(monitor->loop), monitor->phase_s, wait_s));
 }
 

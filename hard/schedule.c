@@ -38,6 +38,21 @@ uint32_t schedule_next_ms(struct schedule_random *random, uint32_t interval_ms)
     return between(random, interval_ms - tenth, interval_ms + tenth);
 }
 
+/* Nothing is known of it, or not how fast it is, although it was checked. */
+static bool needs_another(const struct health *health)
+{
+    return health->state == HEALTH_UNKNOWN || (health->state == HEALTH_UP && !health->measured);
+}
+
+uint32_t schedule_after_ms(struct schedule_random *random, const struct config_check *check,
+                           const struct health *health, bool first)
+{
+    if (health_confirming(health) || needs_another(health))
+        return schedule_next_ms(random, check->fast_interval_ms);
+    return first ? schedule_second_ms(random, check->interval_ms)
+                 : schedule_next_ms(random, check->interval_ms);
+}
+
 double schedule_align_s(double now_s, double phase_s, double delay_s)
 {
     double end_s = now_s + phase_s + delay_s;

@@ -2,8 +2,12 @@
 #ifndef HAR_HARD_SCHEDULE_H
 #define HAR_HARD_SCHEDULE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include "config/config.h"
+#include "hard/health.h"
 
 /* State of a small random generator (splitmix64). Not for secrets. */
 struct schedule_random {
@@ -21,6 +25,12 @@ uint32_t schedule_second_ms(struct schedule_random *random, uint32_t interval_ms
 
 /* Delay between the starts of two further checks: the interval, give or take a tenth. */
 uint32_t schedule_next_ms(struct schedule_random *random, uint32_t interval_ms);
+
+/* Delay between the start of a check whose result is in `health` already and the next one; `first`:
+ * it was the endpoint's first. After fast_interval, give or take a tenth, while a change is being
+ * confirmed, or when the check left unknown what it was to find out. */
+uint32_t schedule_after_ms(struct schedule_random *random, const struct config_check *check,
+                           const struct health *health, bool first);
 
 /* Starts share wakeups: at a thousand checks a second that saves a quarter of the daemon's CPU, and
  * at ten it changes nothing. Lengthens delay_s, counted from now_s, so that it ends on a multiple

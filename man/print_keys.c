@@ -33,6 +33,7 @@ static void print_bounds(const struct schema_key *key)
         printf(".\n");
         return;
     case KIND_NUMBER:
+    case KIND_RATIO:
     case KIND_PORT:
         printf("%u to %u.\n", key->min, key->max);
         return;
@@ -43,9 +44,11 @@ static void print_bounds(const struct schema_key *key)
     case KIND_LABEL:
     case KIND_URL_PATH:
     case KIND_REGEX:
+    case KIND_PATH:
         printf("At most %u bytes.\n", key->max);
         return;
     case KIND_NAMES:
+    case KIND_UPSTREAMS:
     case KIND_HEADERS:
     case KIND_STATUSES:
     case KIND_CANDIDATES:
@@ -54,8 +57,7 @@ static void print_bounds(const struct schema_key *key)
     case KIND_SWITCH:
     case KIND_NAME:
     case KIND_FILE:
-    case KIND_PATH:
-    case KIND_ADDRESS:
+    case KIND_SERVER:
     case KIND_FAILURE_MODE:
     case KIND_OBJECT:
         return;
@@ -98,6 +100,8 @@ static void print_default(const struct schema_key *key)
         printf("Required.\n");
     } else if (key->fallback_text != NULL) {
         printf("Default: %s.\n", key->fallback_text);
+    } else if (key->none_text != NULL) {
+        printf("Default:\n.Li null ,\nwhich means %s.\n", key->none_text);
     } else if (schema_optional(key)) {
         printf("Not set by default.\n");
     } else {

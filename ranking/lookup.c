@@ -4,7 +4,9 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdbool.h>
+#include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "ranking/btree.h"
@@ -30,8 +32,10 @@ static bool row_read(const uint8_t *bytes, uint32_t count, struct row *row)
     bool alias_good =
         record_is_null(alias_of) ||
         (record_is_text(alias_of) && alias_of->count > 0 && alias_of->count <= HAR_NAME_MAX);
+    const struct record_column *weights = &row->columns[RANKING_WEIGHTS];
+    bool weights_good = record_is_null(weights) || record_is_text(weights);
     return alias_good && record_is_text(&row->columns[RANKING_STATUS]) &&
-           record_is_text(&row->columns[RANKING_ADDRESSES]) &&
+           record_is_text(&row->columns[RANKING_ADDRESSES]) && weights_good &&
            record_integer(&row->columns[RANKING_ANSWERS], &row->answers) &&
            record_integer(&row->columns[RANKING_EXPIRES], &row->expires_s);
 }
@@ -53,22 +57,113 @@ static const uint8_t *address_read(const uint8_t *at, const uint8_t *end,
     return blank != NULL ? blank + 1 : end;
 }
 
-/* Takes the first `limit` addresses of the family asked for. Returns false when one is none. */
-static bool addresses_take(const struct record_column *list, int family, unsigned limit,
-                           struct ranking_answer *answer)
+/* --- Addresses and their weights ---------------------------------------------------------------
+ */
+
+/* A walk along both lists. Without weights, or where they end, an address has 0. */
+struct walk {
+    const uint8_t *at, *end;
+    const uint8_t *weight_at, *weight_end;
+};
+
+static struct walk walk_along(const struct row *row)
 {
-    const uint8_t *at = list->bytes;
-    const uint8_t *end = at + list->count;
-    answer->count = 0;
-    while (at < end && answer->count < limit) {
-        struct har_address address;
-        at = address_read(at, end, &address);
-        if (at == NULL)
+    const struct record_column *list = &row->columns[RANKING_ADDRESSES];
+    const struct record_column *weights = &row->columns[RANKING_WEIGHTS];
+    return (struct walk){list->bytes, list->bytes + list->count, weights->bytes,
+                         weights->bytes + weights->count};
+}
+
+/* What is not a digit is passed over, and a number too large is 0. */
+static int weight_next(struct walk *walk)
+{
+    bool minus = walk->weight_at < walk->weight_end && *walk->weight_at == '-';
+    int weight = 0;
+    walk->weight_at += minus;
+    for (; walk->weight_at < walk->weight_end && *walk->weight_at != ' '; walk->weight_at++) {
+        if (*walk->weight_at >= '0' && *walk->weight_at <= '9' && weight <= RANKING_WEIGHT_MAX)
+            weight = weight * 10 + (*walk->weight_at - '0');
+    }
+    walk->weight_at += walk->weight_at < walk->weight_end;
+    if (weight > RANKING_WEIGHT_MAX)
+        return 0;
+    return minus ? -weight : weight;
+}
+
+/* The next address of the family asked for, and its weight in the group of that. Returns false at
+ * the end, and at what is no address: then walk->at is NULL. */
+static bool walk_next(struct walk *walk, int family, struct har_address *address, uint32_t *weight)
+{
+    while (walk->at != NULL && walk->at < walk->end) {
+        walk->at = address_read(walk->at, walk->end, address);
+        int written = weight_next(walk);
+        if (walk->at == NULL)
             return false;
-        if (family == AF_UNSPEC || family == address.family)
-            answer->addresses[answer->count++] = address;
+        if (family == AF_UNSPEC || family == address->family) {
+            bool counts = written > 0 || family != AF_UNSPEC;
+            *weight = counts ? (uint32_t)abs(written) : 0;
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Without state, two lookups in a row still differ by the time between them. The mixing is that of
+ * splitmix64. */
+static uint64_t random_number(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    uint64_t bits = (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+    bits = (bits ^ bits >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
+    bits = (bits ^ bits >> 27) * UINT64_C(0x94d049bb133111eb);
+    return bits ^ bits >> 31;
+}
+
+/* Who of the group goes first, counted among those of the family; each as often as its weight says.
+ * 0 without a group. Returns false when an address is none. */
+static bool choose_first(const struct row *row, int family, unsigned *first)
+{
+    struct walk walk = walk_along(row);
+    struct har_address address;
+    uint32_t weight, sum = 0;
+    while (walk_next(&walk, family, &address, &weight))
+        sum += weight;
+    if (walk.at == NULL)
+        return false;
+    *first = 0;
+    uint32_t left = sum > 0 ? (uint32_t)(random_number() % sum) : 0;
+    walk = walk_along(row);
+    while (sum > 0 && walk_next(&walk, family, &address, &weight) && left >= weight) {
+        left -= weight;
+        (*first)++;
     }
     return true;
+}
+
+/* Takes `limit` addresses of the family asked for: the one whose turn it is, then the first others.
+ * Returns false when one is none. */
+static bool addresses_take(const struct row *row, int family, unsigned limit,
+                           struct ranking_answer *answer)
+{
+    unsigned first = 0, others = 0;
+    bool taken = false;
+    if (!record_is_null(&row->columns[RANKING_WEIGHTS]) && !choose_first(row, family, &first))
+        return false;
+    struct walk walk = walk_along(row);
+    struct har_address address;
+    uint32_t weight;
+    for (unsigned i = 0; !(taken && others + 1 == limit); i++) {
+        if (!walk_next(&walk, family, &address, &weight))
+            break;
+        taken = taken || i == first;
+        if (i == first)
+            answer->addresses[0] = address;
+        else if (others + 1 < limit)
+            answer->addresses[++others] = address;
+    }
+    answer->count = taken ? others + 1 : 0;
+    return walk.at != NULL;
 }
 
 /* What the caller did not ask for is a host name or nothing: programs print it, and build on it. */
@@ -82,6 +177,8 @@ static bool canonical_take(const struct record_column *alias_of, struct ranking_
     answer->canonical[alias_of->count] = '\0';
     return har_name_problem(answer->canonical) == NULL;
 }
+
+/* --- What a row says -------------------------------------------------------------------------- */
 
 static unsigned clamp_answers(int64_t answers)
 {
@@ -106,11 +203,10 @@ static enum ranking_result answer_from(const struct row *row, int family, int64_
         return RANKING_FAILING;
     if (!text_equals(&columns[RANKING_STATUS], RANKING_STATUS_ANSWER))
         return absent(answer, ENOENT);
-    if (!addresses_take(&columns[RANKING_ADDRESSES], family, clamp_answers(row->answers), answer))
+    if (!addresses_take(row, family, clamp_answers(row->answers), answer))
         return absent(answer, EBADMSG);
     if (answer->count == 0)
         return RANKING_NODATA;
-
     return canonical_take(&columns[RANKING_ALIAS_OF], answer) ? RANKING_FOUND
                                                               : absent(answer, EBADMSG);
 }

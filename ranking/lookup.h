@@ -16,7 +16,8 @@
 #include "ranking/schema.h"
 
 enum ranking_result {
-    RANKING_FOUND,   /* count addresses, 1 to RANKING_ANSWERS_MAX, best first */
+    RANKING_FOUND,   /* count addresses, 1 to RANKING_ANSWERS_MAX: best first, or of a group the one
+                        whose turn it is */
     RANKING_NODATA,  /* configured, but no address of that family */
     RANKING_FAILING, /* configured with failure_mode none, and nobody is eligible */
     RANKING_ABSENT   /* not ours to answer: error says why */
@@ -32,7 +33,7 @@ struct ranking_answer {
 };
 
 /* Asks the file at path for name, as the caller typed it. family is AF_INET, AF_INET6 or AF_UNSPEC
- * (both, best first). now_s is Unix time in seconds. errno is left as it was. All of answer but
+ * (both). now_s is Unix time in seconds. errno is left as it was. All of answer but
  * error is meaningful for RANKING_FOUND alone. */
 enum ranking_result ranking_lookup(const char *path, const char *name, int family, int64_t now_s,
                                    struct ranking_answer *answer);

@@ -32,7 +32,7 @@
     "PRAGMA journal_mode = OFF;"                                                                   \
     "BEGIN;" RANKING_CREATE_TABLE
 /* clang-format on */
-#define INSERT_ROW "INSERT INTO answer VALUES(?1, ?2, ?3, ?4, ?5, ?6)"
+#define INSERT_ROW "INSERT INTO answer VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7)"
 #define FILE_HEADER_BYTES 100
 #define APPLICATION_ID_AT 68 /* there it reads "har!" */
 #define SELECT_ROOT "SELECT rootpage FROM sqlite_master WHERE name = 'answer'"
@@ -61,18 +61,48 @@ static const char *addresses_problem(const char *list)
     }
 }
 
+static size_t count_words(const char *list)
+{
+    size_t count = list[0] != '\0';
+    for (; *list != '\0'; list++)
+        count += *list == ' ';
+    return count;
+}
+
+static bool is_weight(const char *text)
+{
+    const char *digits = text + (text[0] == '-');
+    size_t count = strspn(digits, "0123456789");
+    return count >= 1 && count <= 4 && atoi(digits) <= RANKING_WEIGHT_MAX &&
+           (digits[count] == ' ' || digits[count] == '\0');
+}
+
+/* addresses is a good list. */
+static const char *weights_problem(const char *weights, const char *addresses)
+{
+    if (weights == NULL)
+        return NULL;
+    size_t count = count_words(weights);
+    if (count != count_words(addresses))
+        return "not one weight for each address";
+    for (; count > 0; count--) {
+        if (!is_weight(weights))
+            return "a weight out of -1000 to 1000";
+        weights += strcspn(weights, " ") + 1;
+    }
+    return NULL;
+}
+
 static bool is_key(const char *name)
 {
     char key[HAR_NAME_MAX + 1];
     return har_name_key(name, key) > 0 && strcmp(name, key) == 0;
 }
 
-static const char *row_problem(const struct ranking_row *row, const struct ranking_row *previous)
+const char *ranking_row_problem(const struct ranking_row *row)
 {
     if (!is_key(row->name))
         return "a name that nobody can ask for";
-    if (previous != NULL && strcmp(previous->name, row->name) >= 0)
-        return "not in the order of names, or twice";
     if (strlen(row->status) > RANKING_STATUS_MAX)
         return "a status of more than " TEXT_OF(RANKING_STATUS_MAX) " bytes";
     if (row->answers < 1 || row->answers > RANKING_ANSWERS_MAX)
@@ -80,14 +110,17 @@ static const char *row_problem(const struct ranking_row *row, const struct ranki
     if (row->alias_of != NULL &&
         (!is_key(row->alias_of) || har_name_problem(row->alias_of) != NULL))
         return "an alias of what is no name";
-    return addresses_problem(row->addresses);
+    const char *problem = addresses_problem(row->addresses);
+    return problem != NULL ? problem : weights_problem(row->weights, row->addresses);
 }
 
 static int rows_check(const char *path, const struct ranking_row *rows, size_t row_count,
                       struct har_error *error)
 {
     for (size_t i = 0; i < row_count; i++) {
-        const char *problem = row_problem(&rows[i], i > 0 ? &rows[i - 1] : NULL);
+        const char *problem = ranking_row_problem(&rows[i]);
+        if (problem == NULL && i > 0 && strcmp(rows[i - 1].name, rows[i].name) >= 0)
+            problem = "not in the order of names, or twice";
         if (problem != NULL)
             return har_fail(error, HAR_ERR_VALUE, "%s: row %zu, \"%.*s\": %s", path, i + 1,
                             HAR_NAME_MAX, rows[i].name, problem);
@@ -105,6 +138,7 @@ static int insert_row(sqlite3_stmt *insert, const struct ranking_row *row)
     sqlite3_bind_text(insert, 1 + RANKING_ADDRESSES, row->addresses, -1, SQLITE_STATIC);
     sqlite3_bind_int(insert, 1 + RANKING_ANSWERS, (int)row->answers);
     sqlite3_bind_text(insert, 1 + RANKING_ALIAS_OF, row->alias_of, -1, SQLITE_STATIC);
+    sqlite3_bind_text(insert, 1 + RANKING_WEIGHTS, row->weights, -1, SQLITE_STATIC);
     sqlite3_step(insert);
     return sqlite3_reset(insert); /* repeats what made the step fail */
 }

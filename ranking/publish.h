@@ -14,8 +14,12 @@ struct ranking_row {
     const char *status; /* RANKING_STATUS_* or another word of at most RANKING_STATUS_MAX bytes */
     const char *addresses; /* canonical texts, one blank between, best first */
     unsigned answers;      /* 1 to RANKING_ANSWERS_MAX */
-    const char *alias_of;  /* a key, or NULL */
+    const char *alias_of;  /* a host name in the form of a key, or NULL */
+    const char *weights;   /* a number for each address, or NULL: schema.h */
 };
+
+/* What limit of schema.h the row breaks, in words; NULL for a good one. */
+const char *ranking_row_problem(const struct ranking_row *row);
 
 /* rows are sorted by strcmp of name, each name once; other orders are refused, as is a row that
  * breaks a limit of schema.h. expires_s is Unix time in seconds. The file gets mode 0644 whatever

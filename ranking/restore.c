@@ -8,8 +8,8 @@
 
 /* The columns in the order in which read_row takes them. */
 #define SELECT_ROWS                                                                                \
-    "SELECT name, status, addresses, answers, alias_of FROM answer WHERE expires > ?1 ORDER BY "   \
-    "name"
+    "SELECT name, status, addresses, answers, alias_of, weights FROM answer WHERE expires > ?1 "   \
+    "ORDER BY name"
 
 static int pragma_value(sqlite3 *db, const char *pragma)
 {
@@ -33,9 +33,10 @@ static bool read_row(sqlite3_stmt *statement, struct ranking_row *row)
                                 .status = text(statement, 1),
                                 .addresses = text(statement, 2),
                                 .answers = (unsigned)sqlite3_column_int(statement, 3),
-                                .alias_of = text(statement, 4)};
+                                .alias_of = text(statement, 4),
+                                .weights = text(statement, 5)};
     return row->name != NULL && row->status != NULL && row->addresses != NULL &&
-           row->answers >= 1 && row->answers <= RANKING_ANSWERS_MAX;
+           ranking_row_problem(row) == NULL;
 }
 
 static int read_rows(sqlite3 *db, int64_t now_s,

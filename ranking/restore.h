@@ -9,9 +9,9 @@
 #include "ranking/publish.h"
 
 /* Calls row for each row of the file at path that has not expired by now_s (Unix time in seconds),
- * in the order of their names; its strings are valid during the call. Returns 0, also when the
- * file does not exist, or HAR_ERR_SQLITE or HAR_ERR_VALUE when it is damaged or not a ranking: rows
- * seen until then were good ones. */
+ * in the order of their names; its strings are valid during the call. Rows that nobody could
+ * publish again are passed over. Returns 0, also when the file does not exist, or HAR_ERR_SQLITE or
+ * HAR_ERR_VALUE when it is damaged or not a ranking: rows seen until then were good ones. */
 int ranking_restore(const char *path, int64_t now_s,
                     void (*row)(void *arg, const struct ranking_row *row), void *arg,
                     struct har_error *error);

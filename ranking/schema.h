@@ -19,15 +19,21 @@
 #define RANKING_ADDRESSES_MAX 32 /* in one row: 16 of each family */
 #define RANKING_ANSWERS_MAX 16   /* in one answer */
 #define RANKING_STATUS_MAX 32    /* bytes */
-#define RANKING_ROW_MAX 4096     /* bytes of one row as stored; the longest allowed is half that */
+#define RANKING_WEIGHT_MAX 1000
+#define RANKING_ROW_MAX 4096 /* bytes of one row as stored; the longest allowed has 2,300 */
 
 /* name       what is asked for, as har_name_key writes it
  * status     'answer'; 'fail': tell the caller to try again later (failure_mode none).
- *            Any other word means that har does not answer and the next service is asked
+ *            Any other word means that har does not answer and the next service is asked;
+ *            'forward' is the one in use
  * addresses  best first over both families, one blank between; may be empty
  * answers    how many of them one answer holds, counted within the family asked for
  * alias_of   the configured host that this name is an alias of, or NULL; a host name
- * expires    Unix time in seconds from which on the row is not to be believed */
+ * expires    Unix time in seconds from which on the row is not to be believed
+ * weights    NULL; or a number for each address, one blank between, -1000 to 1000. The addresses of
+ * a family with another one than 0 are a group, of which each lookup puts one first, as often as
+ * its weight without the sign says. Those above 0 are the group for who asks for both families. A
+ * family's group is in front of its other addresses */
 #define RANKING_CREATE_TABLE                                                                       \
     "CREATE TABLE answer(\n"                                                                       \
     "  name TEXT NOT NULL PRIMARY KEY,\n"                                                          \
@@ -35,7 +41,8 @@
     "  addresses TEXT NOT NULL,\n"                                                                 \
     "  answers INTEGER NOT NULL,\n"                                                                \
     "  alias_of TEXT,\n"                                                                           \
-    "  expires INTEGER NOT NULL\n"                                                                 \
+    "  expires INTEGER NOT NULL,\n"                                                                \
+    "  weights TEXT\n"                                                                             \
     ") WITHOUT ROWID"
 
 enum ranking_column {
@@ -45,10 +52,12 @@ enum ranking_column {
     RANKING_ANSWERS,
     RANKING_ALIAS_OF,
     RANKING_EXPIRES,
+    RANKING_WEIGHTS,
     RANKING_COLUMNS
 };
 
 #define RANKING_STATUS_ANSWER "answer"
 #define RANKING_STATUS_FAIL "fail"
+#define RANKING_STATUS_FORWARD "forward"
 
 #endif

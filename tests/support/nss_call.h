@@ -30,6 +30,7 @@ nss_gethostbyname4_r _nss_har_gethostbyname4_r;
 #define NAME "api.example.com"
 #define ALIAS "www.example.com"
 #define FAILING "failing.example.com"
+#define GROUP "group.example.com" /* whose first address has all the weight */
 
 /* A name of HAR_NAME_MAX bytes: 127 labels of one letter. */
 #define TIMES_3(text) text text text
@@ -42,23 +43,24 @@ static char most_addresses[2048];
 
 /* Sorted. */
 static const struct ranking_row rows[] = {
-    {LONGEST("a"), RANKING_STATUS_ANSWER, most_addresses, 16, LONGEST("b")},
-    {NAME, RANKING_STATUS_ANSWER, "2001:db8::1 192.0.2.1 192.0.2.2", 16, NULL},
-    {LONGEST("b"), RANKING_STATUS_ANSWER, most_addresses, 16, NULL},
-    {"best.example.com", RANKING_STATUS_ANSWER, "192.0.2.1 2001:db8::1 192.0.2.2", 1, NULL},
-    {FAILING, RANKING_STATUS_FAIL, "", 1, NULL},
-    {"failing2.example.com", RANKING_STATUS_FAIL, "192.0.2.1 2001:db8::1", 1, NULL},
-    {"failing3.example.com", RANKING_STATUS_FAIL, "", 1, FAILING},
-    {"forward.example.com", "forward", "", 1, NULL},
-    {"forward2.example.com", "forward", "192.0.2.1 2001:db8::1", 1, NULL},
-    {"forward3.example.com", "answers", "192.0.2.1 2001:db8::1", 1, NAME},
-    {"none.example.com", RANKING_STATUS_ANSWER, "", 1, NULL},
-    {"none2.example.com", RANKING_STATUS_ANSWER, "", 16, "none.example.com"},
-    {"two.example.com", RANKING_STATUS_ANSWER, "192.0.2.1 192.0.2.2 2001:db8::1 192.0.2.3", 2,
+    {LONGEST("a"), RANKING_STATUS_ANSWER, most_addresses, 16, LONGEST("b"), NULL},
+    {NAME, RANKING_STATUS_ANSWER, "2001:db8::1 192.0.2.1 192.0.2.2", 16, NULL, NULL},
+    {LONGEST("b"), RANKING_STATUS_ANSWER, most_addresses, 16, NULL, NULL},
+    {"best.example.com", RANKING_STATUS_ANSWER, "192.0.2.1 2001:db8::1 192.0.2.2", 1, NULL, NULL},
+    {FAILING, RANKING_STATUS_FAIL, "", 1, NULL, NULL},
+    {"failing2.example.com", RANKING_STATUS_FAIL, "192.0.2.1 2001:db8::1", 1, NULL, NULL},
+    {"failing3.example.com", RANKING_STATUS_FAIL, "", 1, FAILING, NULL},
+    {"forward.example.com", "forward", "", 1, NULL, NULL},
+    {"forward2.example.com", "forward", "192.0.2.1 2001:db8::1", 1, NULL, NULL},
+    {"forward3.example.com", "answers", "192.0.2.1 2001:db8::1", 1, NAME, NULL},
+    {GROUP, RANKING_STATUS_ANSWER, "192.0.2.1 2001:db8::1 192.0.2.2", 16, NULL, "1 -1 0"},
+    {"none.example.com", RANKING_STATUS_ANSWER, "", 1, NULL, NULL},
+    {"none2.example.com", RANKING_STATUS_ANSWER, "", 16, "none.example.com", NULL},
+    {"two.example.com", RANKING_STATUS_ANSWER, "192.0.2.1 192.0.2.2 2001:db8::1 192.0.2.3", 2, NULL,
      NULL},
-    {"v4.example.com", RANKING_STATUS_ANSWER, "192.0.2.4", 1, NULL},
-    {"v6.example.com", RANKING_STATUS_ANSWER, "2001:db8::6", 1, NULL},
-    {ALIAS, RANKING_STATUS_ANSWER, "2001:db8::1 192.0.2.1 192.0.2.2", 16, NAME},
+    {"v4.example.com", RANKING_STATUS_ANSWER, "192.0.2.4", 1, NULL, NULL},
+    {"v6.example.com", RANKING_STATUS_ANSWER, "2001:db8::6", 1, NULL, NULL},
+    {ALIAS, RANKING_STATUS_ANSWER, "2001:db8::1 192.0.2.1 192.0.2.2", 16, NAME, NULL},
 };
 #define ROWS (sizeof rows / sizeof rows[0])
 

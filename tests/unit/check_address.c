@@ -73,6 +73,78 @@ START_TEST(refuses_what_is_no_address)
 }
 END_TEST
 
+START_TEST(parses_and_formats_with_a_port)
+{
+    static const struct {
+        const char *text, *canonical;
+    } cases[] = {
+        {"192.0.2.1:1", "192.0.2.1:1"},
+        {"192.0.2.1:65535", "192.0.2.1:65535"},
+        {"192.0.2.1", "192.0.2.1:53"},
+        {"[2001:DB8::1]:5300", "[2001:db8::1]:5300"},
+        {"2001:db8::1", "[2001:db8::1]:53"},
+        {"2001:db8::1:5300", "[2001:db8::1:5300]:53"},
+        {"[ffff:ffff:ffff:ffff:ffff:ffff:255.255.255.255]:65535",
+         "[ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff]:65535"},
+    };
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        char text[HAR_ADDRESS_PORT_TEXT_MAX];
+        struct har_address address;
+        uint16_t port = 53;
+        memset(text, '#', sizeof text);
+        memset(&address, 0x5a, sizeof address);
+        ck_assert_msg(har_address_port_parse(cases[i].text, &address, &port) == 0, "%s",
+                      cases[i].text);
+        ck_assert_ptr_eq(har_address_port_format(&address, port, text), text);
+        ck_assert_str_eq(text, cases[i].canonical);
+    }
+}
+END_TEST
+
+START_TEST(refuses_what_is_no_address_with_a_port)
+{
+    static const char *const bad[] = {
+        "",
+        ":",
+        ":53",
+        "[",
+        "[]",
+        "[]:53",
+        "]:53",
+        "[::1]",
+        "[::1]:",
+        "[::1]53",
+        "[::1]x:53",
+        "[::1:53",
+        "::1]:53",
+        "[[::1]]:53",
+        "[192.0.2.1]:53",
+        "192.0.2.1:",
+        "192.0.2.1:0",
+        "192.0.2.1:053",
+        "192.0.2.1:+53",
+        "192.0.2.1: 53",
+        "192.0.2.1:53 ",
+        "192.0.2.1:65536",
+        "192.0.2.1:99999",
+        "192.0.2.1:100000",
+        "192.0.2.1:18446744073709551669",
+        "192.0.2.1:53:53",
+        "localhost:53",
+        "[0000:0000:0000:0000:0000:0000:0000:0000:0000:0000:0000:0000]:53",
+    };
+    for (size_t i = 0; i < COUNT(bad); i++) {
+        struct har_address address, before;
+        uint16_t port = 0x5a5a;
+        memset(&address, 0x5a, sizeof address);
+        before = address;
+        ck_assert_msg(har_address_port_parse(bad[i], &address, &port) == -1, "%s", bad[i]);
+        ck_assert_mem_eq(&address, &before, sizeof address);
+        ck_assert_uint_eq(port, 0x5a5a);
+    }
+}
+END_TEST
+
 START_TEST(knows_what_cannot_be_a_server)
 {
     static const struct {
@@ -158,6 +230,8 @@ int main(void)
     tcase_add_test(tcase, parses_and_formats);
     tcase_add_test(tcase, bytes_are_in_network_order_and_the_rest_is_zero);
     tcase_add_test(tcase, refuses_what_is_no_address);
+    tcase_add_test(tcase, parses_and_formats_with_a_port);
+    tcase_add_test(tcase, refuses_what_is_no_address_with_a_port);
     tcase_add_test(tcase, knows_what_cannot_be_a_server);
     tcase_add_test(tcase, equal_means_same_family_and_bytes);
     tcase_add_test(tcase, fills_a_socket_address);

@@ -58,8 +58,8 @@ END_TEST
     "CREATE TABLE answer(name PRIMARY KEY, status, addresses, " columns ")"
 
 static const char *const foreign_tables[] = {
-    FOREIGN_TABLE("answers, alias_of, expires"), /* with rowids */
-    FOREIGN_TABLE("answers, alias_of, expires, more") " WITHOUT ROWID",
+    FOREIGN_TABLE("answers, alias_of, expires, weights"), /* with rowids */
+    FOREIGN_TABLE("answers, alias_of, expires, weights, more") " WITHOUT ROWID",
     FOREIGN_TABLE("answers, expires") " WITHOUT ROWID",
 };
 
@@ -76,7 +76,7 @@ END_TEST
 START_TEST(name_of_another_type)
 {
     sqlite3 *db = create(4096, 0);
-    run(db, "INSERT INTO answer VALUES(x'68', 'answer', '192.0.2.1', 1, NULL, 1700000001)");
+    run(db, INSERT_ROWS "(x'68', 'answer', '192.0.2.1', 1, NULL, 1700000001)");
     finish(db);
     assert_absent("h", EBADMSG);
 }
@@ -89,7 +89,7 @@ START_TEST(utf16)
     ck_assert_int_eq(sqlite3_open(path, &db), SQLITE_OK);
     run(db, "PRAGMA encoding = 'UTF-16le'; PRAGMA application_id = 0x68617221;"
             "PRAGMA user_version = 1; BEGIN;" RANKING_CREATE_TABLE);
-    run(db, "INSERT INTO answer VALUES('h', 'answer', '192.0.2.1', 1, NULL, 1700000001)");
+    run(db, INSERT_ROWS "('h', 'answer', '192.0.2.1', 1, NULL, 1700000001)");
     finish(db);
     assert_absent("h", EBADMSG);
 }
@@ -134,8 +134,8 @@ static size_t write_deep(char names[DAMAGE_NAMES][HAR_NAME_MAX + 1], unsigned ch
         for (int part = 0; part < (i % 4 == 3 ? 30 : 3); part++)
             end += sprintf(end, "%shost%02d", part > 0 ? "." : "", i);
         snprintf(sql, sizeof sql,
-                 "INSERT INTO answer VALUES('%s', 'answer', '192.0.2.%d%s', 1, NULL, 1700000001)",
-                 names[i], i + 1, i % 5 == 4 ? " 2001:db8:1:2:3:4:5:6 2001:db8:1:2:3:4:5:7" : "");
+                 INSERT_ROWS "('%s', 'answer', '192.0.2.%d%s', 1, NULL, 1700000001)", names[i],
+                 i + 1, i % 5 == 4 ? " 2001:db8:1:2:3:4:5:6 2001:db8:1:2:3:4:5:7" : "");
         run(db, sql);
     }
     finish(db);

@@ -168,7 +168,7 @@ static void check_invalid(const char *path, const char *expected)
 START_TEST(invalid_samples_give_the_expected_lines)
 {
     enter("tests/unit/config/invalid");
-    ck_assert_uint_ge(each_sample(check_invalid), 60);
+    ck_assert_uint_ge(each_sample(check_invalid), 73);
 }
 END_TEST
 
@@ -195,7 +195,7 @@ START_TEST(valid_samples_survive_a_dump)
 {
     make_sandbox();
     enter("tests/unit/config/valid");
-    ck_assert_uint_ge(each_sample(check_round_trip), 10);
+    ck_assert_uint_ge(each_sample(check_round_trip), 13);
     enter("config");
     check_round_trip("har.json.example", NULL);
     ck_assert_int_eq(chdir(sandbox), 0);
@@ -210,6 +210,11 @@ START_TEST(defaults_are_those_of_the_manual)
     enter("tests/unit/config/valid");
     struct config *config = load("one.json");
     ck_assert_str_eq(config->ranking_db, HAR_RANKING_DB);
+    ck_assert_str_eq(config->state_db, HAR_STATE_DB);
+    ck_assert_str_eq(config->control_socket, HAR_CONTROL_SOCKET);
+    ck_assert_ptr_null(config->upstreams);
+    ck_assert_uint_eq(config->upstream_count, 0);
+    ck_assert_uint_eq(config->upstream_timeout_ms, 2000);
     ck_assert_uint_eq(config->max_stale_s, 600);
     ck_assert_uint_eq(config->host_count, 1);
     const struct config_host *host = &config->hosts[0];
@@ -218,13 +223,20 @@ START_TEST(defaults_are_those_of_the_manual)
     ck_assert_uint_eq(host->candidate_count, 1);
     ck_assert_int_eq(host->selection, SELECT_BEST_RTT);
     ck_assert_int_eq(host->rtt_mode, RTT_TOTAL);
+    ck_assert_uint_eq(host->group_rtt_threshold_us, 10000);
     ck_assert_uint_eq(host->max_rtt_us, CONFIG_NO_LIMIT);
+    ck_assert_uint_eq(host->switch_margin_us, 10000);
+    ck_assert_double_eq(host->switch_ratio, 0.2);
+    ck_assert_uint_eq(host->switch_hold_ms, 30000);
+    ck_assert_int_eq(host->family, FAMILY_ANY);
     ck_assert_int_eq(host->failure_mode, FAILURE_ALL);
     ck_assert_uint_eq(host->failure_address_count, 0);
     ck_assert_uint_eq(host->answers, 1);
     ck_assert_uint_eq(host->ttl_s, 1);
     ck_assert_str_eq(host->candidates[0].name, "192.0.2.1");
+    ck_assert_ptr_null(host->candidates[0].host_name);
     ck_assert_uint_eq(host->candidates[0].priority, 0);
+    ck_assert_uint_eq(host->candidates[0].weight, 100);
     ck_assert_uint_eq(config->check_count, 1);
     const struct config_check *check = host->candidates[0].check;
     ck_assert_ptr_eq(check, config->checks[0]);
@@ -241,6 +253,7 @@ START_TEST(defaults_are_those_of_the_manual)
     ck_assert_uint_eq(check->interval_ms, 10000);
     ck_assert_uint_eq(check->fast_interval_ms, 1000);
     ck_assert_uint_eq(check->timeout_ms, 3000);
+    ck_assert(!check->tripwire);
     ck_assert_uint_eq(check->rise, 2);
     ck_assert_uint_eq(check->fall, 3);
     config_free(config);
@@ -372,6 +385,96 @@ START_TEST(hosts_and_candidates_inherit_key_by_key)
 }
 END_TEST
 
+static void check_upstream(const struct config_upstream *upstream, const char *text, uint16_t port)
+{
+    char found[HAR_ADDRESS_TEXT_MAX];
+    ck_assert_str_eq(har_address_format(&upstream->address, found), text);
+    ck_assert_uint_eq(upstream->port, port);
+}
+
+START_TEST(resolvers_and_selection_are_read)
+{
+    enter("tests/unit/config/valid");
+    struct config *config = load("every_key.json");
+    ck_assert_uint_eq(config->upstream_count, 4);
+    check_upstream(&config->upstreams[0], "127.0.0.1", 5300);
+    check_upstream(&config->upstreams[1], "::1", 5300);
+    check_upstream(&config->upstreams[2], "192.0.2.53", 53);
+    check_upstream(&config->upstreams[3], "2001:db8::53", 53);
+    ck_assert_uint_eq(config->upstream_timeout_ms, 1500);
+    ck_assert(ends_with(config->state_db, "/valid/state.db") && config->state_db[0] == '/');
+    ck_assert_str_eq(config->control_socket, "/tmp/control.sock");
+    const struct config_host *a = &config->hosts[0], *b = &config->hosts[1], *c = &config->hosts[2];
+    ck_assert_int_eq(a->selection, SELECT_GROUP_RTT_RR);
+    ck_assert_uint_eq(a->group_rtt_threshold_us, 2500);
+    ck_assert_uint_eq(a->switch_margin_us, 5000);
+    ck_assert_double_eq(a->switch_ratio, 0.333333);
+    ck_assert_uint_eq(a->switch_hold_ms, 60000);
+    ck_assert_int_eq(a->family, FAMILY_BEST);
+    ck_assert_int_eq(a->failure_mode, FAILURE_LAST);
+    ck_assert_uint_eq(a->candidates[0].weight, 100);
+    ck_assert_uint_eq(a->candidates[1].weight, 300);
+    ck_assert(a->candidates[0].check->tripwire);
+    ck_assert_int_eq(b->failure_mode, FAILURE_FORWARD);
+    ck_assert_double_eq(b->switch_ratio, 1);
+    ck_assert(!b->candidates[0].check->tripwire);
+    ck_assert(!c->candidates[0].check->tripwire); /* nothing is asked of it */
+    config_free(config);
+}
+END_TEST
+
+START_TEST(no_upstreams_are_not_those_of_resolv_conf)
+{
+    make_sandbox();
+    struct config *config = load_text("{\"upstreams\": []}");
+    ck_assert_ptr_nonnull(config->upstreams);
+    ck_assert_uint_eq(config->upstream_count, 0);
+    char *dump = config_dump(config);
+    ck_assert_ptr_nonnull(strstr(dump, "\"upstreams\": []"));
+    free(dump);
+    config_free(config);
+    config = load_text("{\"upstreams\": null}");
+    ck_assert_ptr_null(config->upstreams);
+    dump = config_dump(config);
+    ck_assert_ptr_nonnull(strstr(dump, "\"upstreams\": null"));
+    free(dump);
+    config_free(config);
+    remove_sandbox();
+}
+END_TEST
+
+static void check_host_name(const struct config_candidate *candidate, const char *host_name,
+                            const char *name)
+{
+    ck_assert_str_eq(candidate->host_name, host_name);
+    ck_assert_str_eq(candidate->name, name);
+    ck_assert_int_eq(candidate->address.family, 0);
+}
+
+START_TEST(candidates_may_be_host_names)
+{
+    enter("tests/unit/config/valid");
+    struct config *config = load("host_names.json");
+    const struct config_host *host = &config->hosts[0];
+    ck_assert_uint_eq(host->candidate_count, 9);
+    check_host_name(&host->candidates[0], "web.example.net", "web.example.net");
+    check_host_name(&host->candidates[1], "web.example.net", "web.example.net");
+    ck_assert_uint_eq(host->candidates[1].check->port, 8080);
+    check_host_name(&host->candidates[2], "web2.example.net", "two");
+    ck_assert_uint_eq(host->candidates[2].weight, 7);
+    ck_assert_ptr_null(host->candidates[3].host_name);
+    ck_assert_int_eq(host->candidates[3].address.family, AF_INET);
+    ck_assert_uint_eq(strlen(host->candidates[4].name), 253);
+    check_host_name(&host->candidates[7], "1.2.3.4a", "1.2.3.4a");
+    /* Another configured host is a name like any other, and so are its own ones: all addresses that
+     * the upstreams know. */
+    check_host_name(&config->hosts[1].candidates[0], "a.example.com", "a.example.com");
+    check_host_name(&config->hosts[1].candidates[1], "d.example.com", "d.example.com");
+    check_host_name(&config->hosts[1].candidates[2], "d2.example.com", "d2.example.com");
+    config_free(config);
+}
+END_TEST
+
 START_TEST(candidates_without_a_word_share_a_check)
 {
     enter("tests/unit/config/valid");
@@ -480,7 +583,8 @@ START_TEST(numbers_and_durations_have_their_bounds)
         for (size_t i = 0; i < object->count; i++) {
             const struct schema_key *key = &object->keys[i];
             enum schema_scope in = (enum schema_scope)scope;
-            if (key->kind != KIND_NUMBER && key->kind != KIND_PORT && key->kind != KIND_DURATION)
+            if (key->kind != KIND_NUMBER && key->kind != KIND_RATIO && key->kind != KIND_PORT &&
+                key->kind != KIND_DURATION)
                 continue;
             ck_assert_msg(accepts(in, key, in_units(key, key->min)), "%s: min", key->name);
             ck_assert_msg(accepts(in, key, in_units(key, key->max)), "%s: max", key->name);
@@ -491,7 +595,7 @@ START_TEST(numbers_and_durations_have_their_bounds)
             tried++;
         }
     }
-    ck_assert_uint_ge(tried, 11);
+    ck_assert_uint_ge(tried, 17);
     remove_sandbox();
 }
 END_TEST
@@ -514,19 +618,71 @@ START_TEST(texts_have_their_bounds)
     static const struct {
         enum schema_scope scope;
         unsigned key;
-    } cases[] = {{SCOPE_CANDIDATE, CANDIDATE_NAME},
-                 {SCOPE_CHECK, CHECK_KEY_PATH},
-                 {SCOPE_CHECK, CHECK_KEY_BODY},
-                 {SCOPE_CHECK, CHECK_KEY_BODY_REGEX},
-                 {SCOPE_TOP, TOP_RANKING_DB}};
+    } cases[] = {{SCOPE_CANDIDATE, CANDIDATE_NAME}, {SCOPE_CHECK, CHECK_KEY_PATH},
+                 {SCOPE_CHECK, CHECK_KEY_BODY},     {SCOPE_CHECK, CHECK_KEY_BODY_REGEX},
+                 {SCOPE_TOP, TOP_RANKING_DB},       {SCOPE_TOP, TOP_STATE_DB},
+                 {SCOPE_TOP, TOP_CONTROL_SOCKET}};
     make_sandbox();
     for (size_t i = 0; i < COUNT(cases); i++) {
         const struct schema_key *key = &schema_object(cases[i].scope)->keys[cases[i].key];
-        size_t least = key->min + (cases[i].key == TOP_RANKING_DB ? 1 : 0);
+        size_t least = key->min + (key->kind == KIND_PATH ? 1 : 0);
         ck_assert(accepts(cases[i].scope, key, long_text(least)));
         ck_assert(accepts(cases[i].scope, key, long_text(key->max)));
         ck_assert(!accepts(cases[i].scope, key, long_text(0)));
         ck_assert(!accepts(cases[i].scope, key, long_text(key->max + 1)));
+    }
+    remove_sandbox();
+}
+END_TEST
+
+/* It is told apart from one that is long by itself: a socket's path has few bytes. */
+START_TEST(a_path_is_bounded_with_its_folder)
+{
+    const struct schema_key *key = schema_find(SCOPE_TOP, "control_socket");
+    char folder[4096], name[4096];
+    make_sandbox();
+    ck_assert_ptr_nonnull(getcwd(folder, sizeof folder));
+    size_t left = key->max - strlen(folder) - 1;
+    memset(name, 's', sizeof name);
+    name[left] = '\0';
+    ck_assert(accepts(SCOPE_TOP, key, json_string(name)));
+    name[left] = 's';
+    name[left + 1] = '\0';
+    ck_assert(!accepts(SCOPE_TOP, key, json_string(name)));
+    remove_sandbox();
+}
+END_TEST
+
+START_TEST(ratios_are_dumped_as_they_were_written)
+{
+    static const char *const cases[][2] = {{"0", "0"},
+                                           {"0.0", "0"},
+                                           {"1", "1"},
+                                           {"1.0", "1"},
+                                           {"0.2", "0.2"},
+                                           {"0.1", "0.1"},
+                                           {"0.3", "0.3"},
+                                           {"0.7", "0.7"},
+                                           {"0.05", "0.05"},
+                                           {"0.333333", "0.333333"},
+                                           {"0.999999", "0.999999"},
+                                           {"2e-1", "0.2"},
+                                           {"0.0000004", "0"},
+                                           {"0.9999996", "1"},
+                                           {"0.12345678", "0.123457"}};
+    make_sandbox();
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        char text[200], expected[60];
+        snprintf(text, sizeof text,
+                 "{\"hosts\": {\"a\": {\"candidates\": [\"192.0.2.1\"], \"switch_ratio\": %s}}}",
+                 cases[i][0]);
+        snprintf(expected, sizeof expected, "\"switch_ratio\": %s,", cases[i][1]);
+        struct config *config = load_text(text);
+        char *dump = config_dump(config);
+        ck_assert_msg(strstr(dump, expected) != NULL, "%s", cases[i][0]);
+        ck_assert_double_eq(config->hosts[0].switch_ratio, strtod(cases[i][1], NULL));
+        free(dump);
+        config_free(config);
     }
     remove_sandbox();
 }
@@ -672,7 +828,8 @@ START_TEST(checks_are_equal_when_they_ask_the_same)
     ck_assert(same_with(https, ""));
     ck_assert(same_with(tls, "\"send\": \"x\""));
     ck_assert(same_with(https, "\"interval\": \"5s\", \"fast_interval\": \"2s\", "
-                               "\"timeout\": \"1s\", \"rise\": 1, \"fall\": 1"));
+                               "\"timeout\": \"1s\", \"rise\": 1, \"fall\": 1, "
+                               "\"tripwire\": true"));
     remove_sandbox();
 }
 END_TEST
@@ -718,7 +875,8 @@ static void check_bounds(const struct schema_key *key, const json_t *property)
         [KIND_LABEL] = {"minLength", "maxLength"},    [KIND_URL_PATH] = {"minLength", "maxLength"},
         [KIND_REGEX] = {"minLength", "maxLength"},    [KIND_FILE] = {"minLength", "maxLength"},
         [KIND_PATH] = {"minLength", "maxLength"},     [KIND_NAMES] = {"minItems", "maxItems"},
-        [KIND_CANDIDATES] = {"minItems", "maxItems"}, [KIND_OBJECT] = {NULL, NULL},
+        [KIND_CANDIDATES] = {"minItems", "maxItems"}, [KIND_UPSTREAMS] = {"minItems", "maxItems"},
+        [KIND_RATIO] = {"minimum", "maximum"},        [KIND_OBJECT] = {NULL, NULL},
     };
     double scale = key->kind == KIND_DURATION ? (double)key->unit / UNIT_S : 1;
     if (names[key->kind][0] == NULL)
@@ -731,7 +889,9 @@ static void check_words(const struct schema_key *key, const json_t *property)
 {
     const json_t *words = json_object_get(property, "enum");
     size_t count = 0;
-    if (key->kind != KIND_WORD)
+    if (key->kind == KIND_FAILURE_MODE)
+        words = json_object_get(json_array_get(json_object_get(property, "anyOf"), 0), "enum");
+    else if (key->kind != KIND_WORD)
         return;
     for (; key->words[count].text != NULL; count++)
         ck_assert_msg(count < json_array_size(words) &&
@@ -838,10 +998,18 @@ START_TEST(without_memory_nothing_is_half_done)
     ck_assert_uint_gt(n, 100);
     while (!load_with(n, "folder/har.json"))
         n++;
+    while (!load_with(n, "every_key.json"))
+        n++;
+    while (!load_with(n, "host_names.json"))
+        n++;
     struct config *config = load("every_check.json");
     for (n = 0; !dump_with(n, config);)
         n++;
     ck_assert_uint_gt(n, 100);
+    config_free(config);
+    config = load("every_key.json");
+    for (n = 0; !dump_with(n, config);)
+        n++;
     config_free(config);
 }
 END_TEST
@@ -875,6 +1043,9 @@ int main(void)
     tcase_add_test(reading, short_intervals_shorten_what_depends_on_them);
     tcase_add_test(reading, every_kind_of_check_is_read);
     tcase_add_test(reading, hosts_and_candidates_inherit_key_by_key);
+    tcase_add_test(reading, resolvers_and_selection_are_read);
+    tcase_add_test(reading, no_upstreams_are_not_those_of_resolv_conf);
+    tcase_add_test(reading, candidates_may_be_host_names);
     tcase_add_test(reading, candidates_without_a_word_share_a_check);
     tcase_add_test(reading, hosts_d_is_read_in_order_and_all_is_sorted);
     tcase_add_test(reading, files_that_cannot_be_read);
@@ -882,6 +1053,8 @@ int main(void)
     TCase *bounds = add_case(suite, "bounds");
     tcase_add_test(bounds, numbers_and_durations_have_their_bounds);
     tcase_add_test(bounds, texts_have_their_bounds);
+    tcase_add_test(bounds, a_path_is_bounded_with_its_folder);
+    tcase_add_test(bounds, ratios_are_dumped_as_they_were_written);
     TCase *durations = add_case(suite, "durations");
     tcase_add_test(durations, durations_are_read_exactly);
     tcase_add_test(durations, what_is_no_duration_is_refused);

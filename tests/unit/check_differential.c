@@ -67,6 +67,22 @@ static void random_addresses(char *list)
     }
 }
 
+/* None, as many as there are addresses, or any text. */
+static const char *random_weights(char *list, const char *addresses)
+{
+    char *end = list;
+    if (random_below(2) == 0)
+        return NULL;
+    if (random_below(10) == 0)
+        return "100 x -7 1e3 - 5";
+    list[0] = '\0';
+    for (const char *at = addresses; at != NULL && *at != '\0'; at = strchr(at + 1, ' ')) {
+        int weight = random_below(3) == 0 ? 0 : (int)random_below(2 * RANKING_WEIGHT_MAX + 1);
+        end += sprintf(end, "%s%d", end > list ? " " : "", weight - (weight != 0) * 1000);
+    }
+    return list;
+}
+
 static sqlite3_stmt *prepare(sqlite3 *db, const char *sql)
 {
     sqlite3_stmt *statement;
@@ -80,22 +96,25 @@ static void bind_random_row(sqlite3_stmt *insert)
     char name[HAR_NAME_MAX + 1];
     char alias_of[HAR_NAME_MAX + 1];
     char addresses[RANKING_ADDRESSES_MAX * HAR_ADDRESS_TEXT_MAX];
+    char weight_list[RANKING_ADDRESSES_MAX * sizeof "-1000"];
     random_name(name);
     random_name(alias_of); /* which is hardly ever a host name */
     if (random_below(2) == 0)
         sprintf(alias_of, "host%u.example.com", random_below(1000));
     random_addresses(addresses);
+    const char *weights = random_weights(weight_list, addresses);
     sqlite3_bind_text(insert, 1, name, -1, SQLITE_TRANSIENT);
     sqlite3_bind_text(insert, 2, statuses[random_below(5)], -1, SQLITE_STATIC);
     sqlite3_bind_text(insert, 3, addresses, -1, SQLITE_TRANSIENT);
     sqlite3_bind_int(insert, 4, (int)random_below(RANKING_ANSWERS_MAX + 2));
     sqlite3_bind_text(insert, 5, random_below(4) == 0 ? alias_of : NULL, -1, SQLITE_TRANSIENT);
     sqlite3_bind_int64(insert, 6, NOW_S - 1 + (int)random_below(12));
+    sqlite3_bind_text(insert, 7, weights, -1, SQLITE_TRANSIENT);
 }
 
 static void insert_random_rows(sqlite3 *db, unsigned count)
 {
-    sqlite3_stmt *insert = prepare(db, "INSERT OR IGNORE INTO answer VALUES(?,?,?,?,?,?)");
+    sqlite3_stmt *insert = prepare(db, "INSERT OR IGNORE INTO answer VALUES(?,?,?,?,?,?,?)");
     for (unsigned i = 0; i < count;) {
         bind_random_row(insert);
         ck_assert_int_eq(sqlite3_step(insert), SQLITE_DONE);
@@ -128,8 +147,61 @@ static void write_random_table(int page_bytes, int reserved_bytes, unsigned rows
 
 /* --- The same answers ------------------------------------------------------------------------- */
 
-/* What schema.h and lookup.h say about a row that libsqlite3 read. */
+/* The number at the beginning, without what is no digit; 0 if it is too large. */
+static int weight_of(const char *text)
+{
+    int weight = 0;
+    for (const char *at = text; *at != '\0' && *at != ' '; at++) {
+        if (*at >= '0' && *at <= '9')
+            weight = 10 * weight + *at - '0';
+    }
+    weight = weight > RANKING_WEIGHT_MAX ? 0 : weight;
+    return text[0] == '-' ? -weight : weight;
+}
+
+/* May this address, found first in a real answer, be first? */
+static bool has_turn(const struct har_address *address, int weight, int family,
+                     const struct har_address *found)
+{
+    return har_address_equal(address, found) && (family == AF_UNSPEC ? weight > 0 : weight != 0);
+}
+
+/* The addresses of a row in the order of an answer that has `found` first: nothing else in it is up
+ * to chance. */
+static void expect_addresses(const char *addresses, const char *weights, int family, unsigned limit,
+                             const struct har_address *found, struct ranking_answer *answer)
+{
+    struct har_address list[RANKING_ADDRESSES_MAX];
+    unsigned count = 0, first = 0;
+    bool grouped = false, chosen = false;
+    char words[RANKING_ADDRESSES_MAX * HAR_ADDRESS_TEXT_MAX];
+    strcpy(words, addresses);
+    for (char *word = strtok(words, " "); word != NULL; word = strtok(NULL, " ")) {
+        int weight = weights != NULL ? weight_of(weights) : 0;
+        weights = weights != NULL ? strchr(weights, ' ') : NULL;
+        weights += weights != NULL;
+        ck_assert_int_eq(har_address_parse(word, &list[count]), 0);
+        if (family != AF_UNSPEC && family != list[count].family)
+            continue;
+        grouped = grouped || (family == AF_UNSPEC ? weight > 0 : weight != 0);
+        if (!chosen && has_turn(&list[count], weight, family, found)) {
+            first = count;
+            chosen = true;
+        }
+        count++;
+    }
+    if (count > 0 && (chosen || !grouped)) /* else the answer stays empty, which it is not */
+        answer->addresses[answer->count++] = list[first];
+    for (unsigned i = 0; i < count && answer->count > 0 && answer->count < limit; i++) {
+        if (i != first)
+            answer->addresses[answer->count++] = list[i];
+    }
+}
+
+/* What schema.h and lookup.h say about a row that libsqlite3 read, for which lookup.c has `found`
+ * first. */
 static enum ranking_result expected_answer(sqlite3_stmt *row, int family,
+                                           const struct har_address *found,
                                            struct ranking_answer *answer)
 {
     const char *status = (const char *)sqlite3_column_text(row, RANKING_STATUS);
@@ -147,15 +219,9 @@ static enum ranking_result expected_answer(sqlite3_stmt *row, int family,
         return RANKING_ABSENT;
     strcpy(answer->canonical,
            alias_of != NULL ? alias_of : (const char *)sqlite3_column_text(row, RANKING_NAME));
-    char list[RANKING_ADDRESSES_MAX * HAR_ADDRESS_TEXT_MAX];
-    strcpy(list, (const char *)sqlite3_column_text(row, RANKING_ADDRESSES));
-    for (char *word = strtok(list, " "); word != NULL; word = strtok(NULL, " ")) {
-        struct har_address address;
-        ck_assert_int_eq(har_address_parse(word, &address), 0);
-        bool wanted = family == AF_UNSPEC || family == address.family;
-        if (wanted && answer->count < (unsigned)answers)
-            answer->addresses[answer->count++] = address;
-    }
+    expect_addresses((const char *)sqlite3_column_text(row, RANKING_ADDRESSES),
+                     (const char *)sqlite3_column_text(row, RANKING_WEIGHTS), family,
+                     (unsigned)answers, found, answer);
     if (answer->count == 0)
         return RANKING_NODATA;
     answer->error = EBADMSG;
@@ -189,11 +255,11 @@ static bool compare(sqlite3_stmt *select, const char *name)
     enum ranking_result expected_result = RANKING_ABSENT;
     int family = (const int[]){AF_UNSPEC, AF_INET, AF_INET6}[random_below(3)];
     sqlite3_bind_text(select, 1, name, -1, SQLITE_STATIC);
+    enum ranking_result result = look_up(name, family, &answer);
     bool held = sqlite3_step(select) == SQLITE_ROW;
     if (held)
-        expected_result = expected_answer(select, family, &expected);
+        expected_result = expected_answer(select, family, &answer.addresses[0], &expected);
     sqlite3_reset(select);
-    enum ranking_result result = look_up(name, family, &answer);
     assert_same(name, result, &answer, expected_result, &expected);
     return held;
 }
@@ -313,7 +379,7 @@ START_TEST(large_published_table)
     char(*names)[40] = calloc(LARGE, sizeof *names);
     for (int i = 0; i < LARGE; i++) {
         sprintf(names[i], "h%06d.example.com", i);
-        rows[i] = (struct ranking_row){names[i], "answer", "192.0.2.1 2001:db8::1", 1, NULL};
+        rows[i] = (struct ranking_row){names[i], "answer", "192.0.2.1 2001:db8::1", 1, NULL, NULL};
     }
     random_start();
     ck_assert_msg(ranking_publish(path, rows, LARGE, NOW_S + 1000000, &error) == 0, "%s",

@@ -88,6 +88,119 @@ START_TEST(one_row)
 }
 END_TEST
 
+/* --- Groups ----------------------------------------------------------------------------------- */
+
+#define LOOKUPS 10000
+
+/* Writes one row with these addresses, so many answers and these weights, an SQL expression. */
+static void write_group(const char *addresses, int answers, const char *weights)
+{
+    char sql[4096];
+    sqlite3 *db = create(RANKING_PAGE_BYTES, 0);
+    snprintf(sql, sizeof sql,
+             "INSERT INTO answer VALUES('h', 'answer', '%s', %d, NULL, 1700000001, %s)", addresses,
+             answers, weights);
+    run(db, sql);
+    finish(db);
+}
+
+/* What is not up to chance. */
+static const struct {
+    const char *addresses;
+    int answers;
+    const char *weights;
+    int family;
+    const char *expected;
+} weight_cases[] = {
+    {"192.0.2.1 192.0.2.2", 1, "'0 1'", AF_INET, "192.0.2.2"},
+    {"192.0.2.1 192.0.2.2", 2, "'0 1'", AF_INET, "192.0.2.2 192.0.2.1"},
+    {"192.0.2.1 192.0.2.2 192.0.2.3 192.0.2.4", 3, "'0 0 0 1000'", AF_INET,
+     "192.0.2.4 192.0.2.1 192.0.2.2"},
+    {"192.0.2.1 192.0.2.2", 1, "'0 0'", AF_INET, "192.0.2.1"},
+    {"192.0.2.1 192.0.2.2", 1, "''", AF_INET, "192.0.2.1"},
+    {"", 1, "''", AF_INET, "no data"},
+    {"192.0.2.1 ::1 ::2", 1, "'1 0 1'", AF_INET, "192.0.2.1"},
+    {"192.0.2.1 ::1 ::2", 1, "'1 0 1'", AF_INET6, "::2"},
+    {"192.0.2.1 ::1", 1, "'1 0'", AF_INET6, "::1"},
+    {"192.0.2.1", 1, "'1'", AF_INET6, "no data"},
+    /* Over both families the group is of those above 0. */
+    {"192.0.2.1 ::1 192.0.2.2", 3, "'-1 1 -1'", AF_UNSPEC, "::1 192.0.2.1 192.0.2.2"},
+    {"192.0.2.1 192.0.2.2", 1, "'0 -1'", AF_INET, "192.0.2.2"},
+    {"192.0.2.1 192.0.2.2", 1, "'0 -1'", AF_UNSPEC, "192.0.2.1"},
+    /* The last of a row as long as can be. */
+    {"::1 ::2 ::3 ::4 ::5 ::6 ::7 ::8 ::9 ::a ::b ::c ::d ::e ::f ::10 1.2.3.4 1.2.3.5", 1,
+     "'0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 9'", AF_UNSPEC, "1.2.3.5"},
+    {"::1 ::2 ::3 ::4 ::5 ::6 ::7 ::8 ::9 ::a ::b ::c ::d ::e ::f ::10 ::11", 16,
+     "'0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 9'", AF_INET6,
+     "::11 ::1 ::2 ::3 ::4 ::5 ::6 ::7 ::8 ::9 ::a ::b ::c ::d ::e ::f"},
+    /* What the publisher never writes. */
+    {"192.0.2.1 192.0.2.2", 1, "'0'", AF_INET, "192.0.2.1"},
+    {"192.0.2.1 192.0.2.2", 1, "'0 1 9 9'", AF_INET, "192.0.2.2"},
+    {"192.0.2.1 192.0.2.2", 1, "'1001 1000'", AF_INET, "192.0.2.2"},
+    {"192.0.2.1 192.0.2.2", 1, "'4294967297 1'", AF_INET, "192.0.2.2"},
+    {"192.0.2.1 192.0.2.2", 1, "'x y'", AF_INET, "192.0.2.1"},
+    {"192.0.2.1 192.0.2.2", 1, "'- 1-'", AF_INET, "192.0.2.2"},
+    {"192.0.2.1 192.0.2.2", 1, "' 1'", AF_INET, "192.0.2.2"},
+    {"192.0.2.1 localhost", 1, "'1 0'", AF_INET, "absent"},
+    {"192.0.2.1", 1, "x'31'", AF_INET, "absent"},
+    {"192.0.2.1", 1, "'1' || char(0)", AF_INET, "absent"},
+};
+
+START_TEST(weights)
+{
+    write_group(weight_cases[_i].addresses, weight_cases[_i].answers, weight_cases[_i].weights);
+    for (int i = 0; i < 5; i++) {
+        const char *text = answer_text("h", weight_cases[_i].family);
+        ck_assert_msg(strcmp(text, weight_cases[_i].expected) == 0, "%s, %s: %s, not %s",
+                      weight_cases[_i].addresses, weight_cases[_i].weights, text,
+                      weight_cases[_i].expected);
+    }
+}
+END_TEST
+
+/* The last byte of each address tells it apart; its share of all lookups follows its weight. */
+static const struct {
+    const char *addresses, *weights;
+    int family;
+    unsigned shares[8]; /* by the last byte */
+} chances[] = {
+    {"192.0.2.1 192.0.2.2", "'1 1'", AF_INET, {0, 1, 1}},
+    {"192.0.2.1 192.0.2.2 192.0.2.3 192.0.2.4", "'100 300 0 600'", AF_INET, {0, 1, 3, 0, 6}},
+    {"192.0.2.1 192.0.2.2 192.0.2.3", "'1000 1 1000'", AF_INET, {0, 1000, 1, 1000}},
+    {"192.0.2.1 ::2 192.0.2.3 ::4 ::5", "'100 200 300 400 0'", AF_INET, {0, 1, 0, 3}},
+    {"192.0.2.1 ::2 192.0.2.3 ::4 ::5", "'100 200 300 400 0'", AF_INET6, {0, 0, 2, 0, 4}},
+    {"192.0.2.1 ::2 192.0.2.3 ::4 ::5", "'100 200 300 400 0'", AF_UNSPEC, {0, 1, 2, 3, 4}},
+    {"192.0.2.1 ::2 192.0.2.3 ::4 ::5", "'1 3 0 -1 -4'", AF_UNSPEC, {0, 1, 3}},
+    {"192.0.2.1 ::2 192.0.2.3 ::4 ::5", "'1 3 0 -1 -4'", AF_INET6, {0, 0, 3, 0, 1, 4}},
+};
+
+static unsigned last_byte(const struct har_address *address)
+{
+    return address->bytes[address->family == AF_INET ? 3 : 15];
+}
+
+/* Five standard deviations: one run in a million and more fails by chance. */
+START_TEST(each_as_often_as_its_weight_says)
+{
+    unsigned counts[8] = {0}, sum = 0;
+    write_group(chances[_i].addresses, 1, chances[_i].weights);
+    for (int i = 0; i < LOOKUPS; i++) {
+        struct ranking_answer answer;
+        if (look_up("h", chances[_i].family, &answer) != RANKING_FOUND)
+            ck_abort();
+        counts[last_byte(&answer.addresses[0]) % 8]++;
+    }
+    for (int i = 0; i < 8; i++)
+        sum += chances[_i].shares[i];
+    for (int i = 0; i < 8; i++) {
+        double share = (double)chances[_i].shares[i] / sum, expected = LOOKUPS * share;
+        double off = counts[i] - expected;
+        ck_assert_msg(off * off <= 25 * expected * (1 - share), "%s, %s: .%d %u times, not %.0f",
+                      chances[_i].addresses, chances[_i].weights, i, counts[i], expected);
+    }
+}
+END_TEST
+
 START_TEST(says_why_it_is_absent)
 {
     write_rows("('stale', 'answer', '192.0.2.1', 1, NULL, 1700000000),"
@@ -193,6 +306,9 @@ int main(void)
     tcase_add_unchecked_fixture(tests, make_folder, remove_folder);
     tcase_set_timeout(tests, 30);
     tcase_add_loop_test(tests, one_row, 0, sizeof row_cases / sizeof row_cases[0]);
+    tcase_add_loop_test(tests, weights, 0, sizeof weight_cases / sizeof weight_cases[0]);
+    tcase_add_loop_test(tests, each_as_often_as_its_weight_says, 0,
+                        sizeof chances / sizeof chances[0]);
     tcase_add_test(tests, says_why_it_is_absent);
     tcase_add_test(tests, names_as_typed);
     tcase_add_test(tests, keeps_no_descriptor);

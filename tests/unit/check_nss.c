@@ -200,42 +200,49 @@ END_TEST
 
 static char stack[STACK_BYTES] __attribute__((aligned(4096)));
 
-static enum nss_status call_once(void)
+static enum nss_status call_once(const char *name)
 {
     static char buffer[1024];
     struct gaih_addrtuple *tuples = NULL;
     int error;
     int h_error;
-    return _nss_har_gethostbyname4_r(NAME, &tuples, buffer, sizeof buffer, &error, &h_error, NULL);
+    return _nss_har_gethostbyname4_r(name, &tuples, buffer, sizeof buffer, &error, &h_error, NULL);
 }
 
-/* Writes to *argument how many bytes of the stack a call uses; 0 when it fails. */
+struct stack_use {
+    const char *name;
+    size_t bytes; /* of the stack that a call uses; 0 when it fails */
+};
+
 static void *call_on_painted_stack(void *argument)
 {
-    call_once(); /* the linker binds the module's symbols when it loads it, but ours only now */
+    struct stack_use *use = argument;
+    call_once(
+        use->name); /* the linker binds the module's symbols when it loads it, but ours only now */
     size_t below = (size_t)((char *)__builtin_frame_address(0) - stack) - 256; /* not our frame */
     for (size_t i = 0; i < below; i++)
         ((volatile char *)stack)[i] = (char)POISON;
-    enum nss_status status = call_once();
+    enum nss_status status = call_once(use->name);
     size_t clean = 0;
     while (clean < below && stack[clean] == (char)POISON)
         clean++;
-    *(size_t *)argument = status == NSS_STATUS_SUCCESS ? below - clean + 256 : 0;
+    use->bytes = status == NSS_STATUS_SUCCESS ? below - clean + 256 : 0;
     return NULL;
 }
 
 /* Threads with stacks of 16 KiB call getaddrinfo. */
 START_TEST(stack_use)
 {
+    static const char *const names[] = {NAME, GROUP};
     pthread_t thread;
     pthread_attr_t attributes;
-    size_t used = 0;
+    struct stack_use use = {.name = names[_i]};
     pthread_attr_init(&attributes);
     ck_assert_int_eq(pthread_attr_setstack(&attributes, stack, sizeof stack), 0);
-    ck_assert_int_eq(pthread_create(&thread, &attributes, call_on_painted_stack, &used), 0);
+    ck_assert_int_eq(pthread_create(&thread, &attributes, call_on_painted_stack, &use), 0);
     pthread_join(thread, NULL);
-    ck_assert_uint_gt(used, RANKING_ROW_MAX);
-    ck_assert_uint_le(used, STACK_LIMIT_BYTES);
+    ck_assert_uint_gt(use.bytes, RANKING_ROW_MAX);
+    ck_assert_uint_le(use.bytes, STACK_LIMIT_BYTES);
 }
 END_TEST
 
@@ -254,7 +261,7 @@ int main(void)
     tcase_add_test(tests, out_of_descriptors);
     tcase_add_test(tests, other_families);
     if (!UNIT_SANITIZED) /* sanitizers make frames larger */
-        tcase_add_test(tests, stack_use);
+        tcase_add_loop_test(tests, stack_use, 0, 2);
     suite_add_tcase(suite, tests);
     return unit_run(suite);
 }

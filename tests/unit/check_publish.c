@@ -27,9 +27,9 @@ static char path[64];
 static char new_path[64];
 
 static const struct ranking_row good_rows[] = {
-    {"api.example.com", RANKING_STATUS_ANSWER, "192.0.2.1 2001:db8::1", 1, NULL},
-    {"db.example.com", RANKING_STATUS_FAIL, "", 1, NULL},
-    {"www.example.com", RANKING_STATUS_ANSWER, "192.0.2.1 2001:db8::1", 2, "api.example.com"},
+    {"api.example.com", RANKING_STATUS_ANSWER, "192.0.2.1 2001:db8::1", 1, NULL, "100 0"},
+    {"db.example.com", RANKING_STATUS_FAIL, "", 1, NULL, NULL},
+    {"www.example.com", RANKING_STATUS_ANSWER, "192.0.2.1 2001:db8::1", 2, "api.example.com", NULL},
 };
 #define GOOD_ROWS (sizeof good_rows / sizeof good_rows[0])
 
@@ -126,9 +126,9 @@ START_TEST(reads_well)
     assert_query("PRAGMA user_version", "1\n");
     assert_query("PRAGMA encoding", "UTF-8\n");
     assert_query("SELECT * FROM answer",
-                 "api.example.com|answer|192.0.2.1 2001:db8::1|1||1700000600\n"
-                 "db.example.com|fail||1||1700000600\n"
-                 "www.example.com|answer|192.0.2.1 2001:db8::1|2|api.example.com|1700000600\n");
+                 "api.example.com|answer|192.0.2.1 2001:db8::1|1||1700000600|100 0\n"
+                 "db.example.com|fail||1||1700000600|\n"
+                 "www.example.com|answer|192.0.2.1 2001:db8::1|2|api.example.com|1700000600|\n");
 }
 END_TEST
 
@@ -181,6 +181,7 @@ START_TEST(largest_row)
     char name[HAR_NAME_MAX + 1];
     char alias_of[HAR_NAME_MAX + 1];
     char addresses[RANKING_ADDRESSES_MAX * HAR_ADDRESS_TEXT_MAX] = "";
+    char weights[RANKING_ADDRESSES_MAX * 6] = "";
     struct ranking_answer answer;
     memset(name, 'm', HAR_NAME_MAX);
     memset(alias_of, 'n', HAR_NAME_MAX);
@@ -189,10 +190,12 @@ START_TEST(largest_row)
     for (int i = 0; i < RANKING_ADDRESSES_MAX; i++)
         snprintf(addresses + strlen(addresses), HAR_ADDRESS_TEXT_MAX,
                  "%s2001:db8:1111:2222:3333:4444:5555:%x", i > 0 ? " " : "", 0x1000 + i);
+    for (int i = 0; i < RANKING_ADDRESSES_MAX; i++) /* the first one's turn, always */
+        strcat(weights, i == 0 ? "-1000" : " -0000");
     struct ranking_row rows[] = {
-        {"a", RANKING_STATUS_ANSWER, "192.0.2.1", 1, NULL},
-        {name, RANKING_STATUS_ANSWER, addresses, RANKING_ANSWERS_MAX, alias_of},
-        {"z", RANKING_STATUS_ANSWER, "192.0.2.2", 1, NULL},
+        {"a", RANKING_STATUS_ANSWER, "192.0.2.1", 1, NULL, NULL},
+        {name, RANKING_STATUS_ANSWER, addresses, RANKING_ANSWERS_MAX, alias_of, weights},
+        {"z", RANKING_STATUS_ANSWER, "192.0.2.2", 1, NULL, NULL},
     };
     publish(rows, 3);
     assert_query("PRAGMA integrity_check", "ok\n");
@@ -232,24 +235,39 @@ static const struct {
     struct ranking_row row;
     const char *reason;
 } bad_rows[] = {
-    {{"a", "answer", "", 1, NULL}, "order of names"},
-    {{"b", "answer", "", 1, NULL}, "twice"},
-    {{"", "answer", "", 1, NULL}, "name"},
-    {{too_long, "answer", "", 1, NULL}, "name"},
-    {{"C", "answer", "", 1, NULL}, "name"},
-    {{"c.", "answer", "", 1, NULL}, "name"},
-    {{"c", "123456789012345678901234567890123", "", 1, NULL}, "status"},
-    {{"c", "answer", "", 0, NULL}, "answers"},
-    {{"c", "answer", "", RANKING_ANSWERS_MAX + 1, NULL}, "answers"},
-    {{"c", "answer", "", 1, ""}, "alias"},
-    {{"c", "answer", "", 1, "a host"}, "alias"},
-    {{"c", "answer", "", 1, too_long}, "alias"},
-    {{"c", "answer", too_many, 1, NULL}, "more than 32 addresses"},
-    {{"c", "answer", "192.0.2.1  192.0.2.2", 1, NULL}, "address"},
-    {{"c", "answer", "192.0.2.1 ", 1, NULL}, "address"},
-    {{"c", "answer", " 192.0.2.1", 1, NULL}, "address"},
-    {{"c", "answer", "192.0.2.1,192.0.2.2", 1, NULL}, "address"},
-    {{"c", "answer", "1:2:3:4:5:6:7:8:9:10:11:12:13:14:15:16:17:18:19:20", 1, NULL}, "address"},
+    {{"a", "answer", "", 1, NULL, NULL}, "order of names"},
+    {{"b", "answer", "", 1, NULL, NULL}, "twice"},
+    {{"", "answer", "", 1, NULL, NULL}, "name"},
+    {{too_long, "answer", "", 1, NULL, NULL}, "name"},
+    {{"C", "answer", "", 1, NULL, NULL}, "name"},
+    {{"c.", "answer", "", 1, NULL, NULL}, "name"},
+    {{"c", "123456789012345678901234567890123", "", 1, NULL, NULL}, "status"},
+    {{"c", "answer", "", 0, NULL, NULL}, "answers"},
+    {{"c", "answer", "", RANKING_ANSWERS_MAX + 1, NULL, NULL}, "answers"},
+    {{"c", "answer", "", 1, "", NULL}, "alias"},
+    {{"c", "answer", "", 1, "a host", NULL}, "alias"},
+    {{"c", "answer", "", 1, too_long, NULL}, "alias"},
+    {{"c", "answer", too_many, 1, NULL, NULL}, "more than 32 addresses"},
+    {{"c", "answer", "192.0.2.1  192.0.2.2", 1, NULL, NULL}, "address"},
+    {{"c", "answer", "192.0.2.1 ", 1, NULL, NULL}, "address"},
+    {{"c", "answer", " 192.0.2.1", 1, NULL, NULL}, "address"},
+    {{"c", "answer", "192.0.2.1,192.0.2.2", 1, NULL, NULL}, "address"},
+    {{"c", "answer", "1:2:3:4:5:6:7:8:9:10:11:12:13:14:15:16:17:18:19:20", 1, NULL, NULL},
+     "address"},
+    {{"c", "answer", "192.0.2.1", 1, NULL, ""}, "one weight"},
+    {{"c", "answer", "", 1, NULL, "1"}, "one weight"},
+    {{"c", "answer", "192.0.2.1 ::1", 1, NULL, "1"}, "one weight"},
+    {{"c", "answer", "192.0.2.1", 1, NULL, "1 1"}, "one weight"},
+    {{"c", "answer", "192.0.2.1", 1, NULL, "1 "}, "one weight"},
+    {{"c", "answer", "192.0.2.1 ::1", 1, NULL, " 1"}, "weight out of"},
+    {{"c", "answer", "192.0.2.1 ::1", 1, NULL, "1 "}, "weight out of"},
+    {{"c", "answer", "192.0.2.1", 1, NULL, "1001"}, "weight out of -1000 to 1000"},
+    {{"c", "answer", "192.0.2.1", 1, NULL, "-1001"}, "weight out of"},
+    {{"c", "answer", "192.0.2.1", 1, NULL, "00001"}, "weight out of"},
+    {{"c", "answer", "192.0.2.1", 1, NULL, "--1"}, "weight out of"},
+    {{"c", "answer", "192.0.2.1", 1, NULL, "-"}, "weight out of"},
+    {{"c", "answer", "192.0.2.1", 1, NULL, "+1"}, "weight out of"},
+    {{"c", "answer", "192.0.2.1", 1, NULL, "1x"}, "weight out of"},
 };
 
 START_TEST(bad_row)
@@ -259,7 +277,7 @@ START_TEST(bad_row)
     for (int i = 0; i <= RANKING_ADDRESSES_MAX; i++)
         strcat(too_many, i > 0 ? " ::1" : "::1");
     publish_good(&before);
-    struct ranking_row rows[] = {{"b", "answer", "", 1, NULL}, bad_rows[_i].row};
+    struct ranking_row rows[] = {{"b", "answer", "", 1, NULL, NULL}, bad_rows[_i].row};
     assert_refused(path, rows, 2, HAR_ERR_VALUE, bad_rows[_i].reason);
     assert_old_one_stands(&before);
 }
@@ -372,7 +390,7 @@ START_TEST(no_memory)
     publish_good(&before);
     for (int i = 0; i < 4000; i++) {
         snprintf(names[i], sizeof names[i], "h%04d", i);
-        rows[i] = (struct ranking_row){names[i], "answer", "192.0.2.1", 1, NULL};
+        rows[i] = (struct ranking_row){names[i], "answer", "192.0.2.1", 1, NULL, NULL};
     }
     /* From too little to begin with to nearly enough. */
     for (sqlite3_int64 bytes = 1000; bytes < 200000; bytes += 20000) {

@@ -105,6 +105,43 @@ START_TEST(machines_differ)
 }
 END_TEST
 
+static bool is_within(uint32_t value, uint32_t low, uint32_t high)
+{
+    return value >= low && value <= high;
+}
+
+/* What is checked after what: a second, or one of the first tenth to all of ten. */
+START_TEST(what_is_not_known_is_asked_soon)
+{
+    static const struct {
+        struct health health;
+        bool first, soon, anywhere;
+    } cases[] = {
+        {{.state = HEALTH_UP, .measured = true}, .first = true, .anywhere = true},
+        {{.state = HEALTH_UP, .measured = true}, .first = false},
+        {{.state = HEALTH_DOWN}, .first = true, .anywhere = true},
+        {{.state = HEALTH_DOWN}, .first = false},
+        {{.state = HEALTH_UP, .measured = true, .streak = 1}, .soon = true},
+        {{.state = HEALTH_DOWN, .streak = 1}, .soon = true},
+        {{.state = HEALTH_UNKNOWN}, .first = true, .soon = true},
+        {{.state = HEALTH_UP}, .first = true, .soon = true},
+    };
+    const struct config_check check = {.interval_ms = 10000, .fast_interval_ms = 1000};
+    struct schedule_random random = {.state = 3};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        bool early = false, good = true;
+        for (int draw = 0; draw < 100; draw++) {
+            uint32_t ms = schedule_after_ms(&random, &check, &cases[i].health, cases[i].first);
+            good = good && (cases[i].soon       ? is_within(ms, 900, 1100)
+                            : cases[i].anywhere ? is_within(ms, 1000, 10000)
+                                                : is_within(ms, 9000, 11000));
+            early = early || ms < 9000;
+        }
+        ck_assert_msg(good && early == (cases[i].soon || cases[i].anywhere), "case %zu", i);
+    }
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("schedule");
@@ -112,6 +149,7 @@ int main(void)
     tcase_add_test(tests, first_checks_are_spread);
     tcase_add_test(tests, second_check_is_anywhere_in_the_interval);
     tcase_add_test(tests, interval_has_a_tenth_of_jitter);
+    tcase_add_test(tests, what_is_not_known_is_asked_soon);
     tcase_add_test(tests, bounds_of_the_configuration_hold);
     tcase_add_test(tests, starts_share_slots);
     tcase_add_test(tests, machines_differ);

@@ -56,7 +56,7 @@ def files():
 class Crashes(harness.TestCase):
     def hosts(self):
         """Most are quiet. The others have the faster of two servers that are equal, so that now
-        one answers and now the other."""
+        one answers and now the other: no difference is too small, and no switch too soon."""
         servers = [self.server(address) for address in ADDRESSES]
         quiet = {f"quiet{number}.example.com": {"candidates": ADDRESSES,
                                                 "check": {"type": "none"}}
@@ -64,6 +64,7 @@ class Crashes(harness.TestCase):
         restless = {f"restless{number}.example.com": {
             "candidates": [{"address": server.address,
                             "check": {"type": "tcp", "port": server.port}} for server in servers],
+            "switch_margin": 0, "switch_ratio": 0, "switch_hold": 0,
             "check": {"type": "tcp", "port": 1, "interval": "100ms", "timeout": "5s"}}
             for number in range(40)}
         return quiet | restless

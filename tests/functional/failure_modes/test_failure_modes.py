@@ -1,4 +1,4 @@
-"""With every candidate dead, failure_mode says what a name resolves to: all, none, or an array."""
+"""With every candidate dead, failure_mode says what a name resolves to."""
 
 import socket
 
@@ -36,6 +36,50 @@ class FailureModes(harness.TestCase):
         for name in ("all", "none", "array"):
             self.assert_answer(f"{name}.example.com", ["127.0.1.3"])
         self.assertEqual(len(hard.events(event="state", state="down")), 9)
+
+    def pair(self, **more):
+        """Two servers, the first of which is preferred, and a host of them."""
+        servers = [self.server(f"127.0.1.{place}") for place in (1, 2)]
+        return servers, {"candidates": [server.candidate for server in servers],
+                         "selection": "ordered", "check": harness.QUICK, **more}
+
+    def wait_failing(self, hard):
+        hard.wait_event(event="answer", eligible="no")
+
+    def test_last(self):
+        """The last good answer stands, in this run of the daemon and in the next one."""
+        name = "last.example.com"
+        (first, second), host = self.pair(failure_mode="last")
+        hard = self.hard({name: host})
+        self.assert_answer(name, ["127.0.1.1"])
+        first.kill()
+        self.assert_answer(name, ["127.0.1.2"])
+        second.kill()
+        self.wait_failing(hard)
+        self.assertEqual(harness.getent(name), ["127.0.1.2"])
+        for end in (hard.stop, hard.kill):
+            end()
+            hard.start()
+            self.wait_failing(hard)
+            self.assertEqual(harness.getent(name), ["127.0.1.2"])
+        first.start()
+        self.assert_answer(name, ["127.0.1.1"])
+
+    def test_forward(self):
+        """The next service of nsswitch.conf answers, for as long as nobody is there."""
+        name, from_dns = "forward.example.com", "192.0.2.53"
+        dns = harness.Dns(from_dns)
+        (first, second), host = self.pair(failure_mode="forward")
+        self.hard({name: host})
+        self.assertEqual(harness.getent(name, service=None), ["127.0.1.1"])
+        self.assertEqual(dns.asked, [])
+        first.kill()
+        second.kill()
+        self.assert_answer(name, [from_dns], service=None)
+        self.assertEqual(harness.getent(name), [])
+        self.assertEqual(harness.read_ranking()[name]["status"], "forward")
+        second.start()
+        self.assert_answer(name, ["127.0.1.2"], service=None)
 
 
 harness.main()

@@ -89,7 +89,7 @@ def write_rows():
     """Puts ROWS into the ranking that a daemon left behind."""
     now = int(time.time())
     with sqlite3.connect(harness.RANKING) as ranking:
-        ranking.executemany("insert into answer values (?, ?, ?, ?, ?, ?)",
+        ranking.executemany("insert into answer values (?, ?, ?, ?, ?, ?, null)",
                             [(name, row.status, row.addresses, row.answers, row.alias_of,
                               now - 1 if row.expired else now + 3600)
                              for name, row in model.ROWS.items()])

@@ -25,6 +25,7 @@ class MainJob(harness.TestCase):
         self.site(2, 60)
         fastest = self.site(3, 5)
         self.hard({NAME: {"candidates": ["127.0.1.1", "127.0.1.2", "127.0.1.3"],
+                          "switch_hold": 0,  # for a first check that this machine held up
                           "check": {"interval": "500ms"}}})
         self.assert_answer(NAME, ["127.0.1.3"])
         fastest.kill()

@@ -27,7 +27,7 @@ class PublishedFile(harness.TestCase):
         self.assertIsNone(rows["api.example.com"]["alias_of"])
 
         text = harness.run(*AS_PEOPLE_TYPE_IT, "select * from answer").stdout.splitlines()[0]
-        self.assertRegex(text, r"^api\|answer\|127.0.1.1 127.0.1.2\|2\|api.example.com\|\d+$")
+        self.assertRegex(text, r"^api\|answer\|127.0.1.1 127.0.1.2\|2\|api.example.com\|\d+\|$")
         self.assertEqual(stat.S_IMODE(os.stat(harness.RANKING).st_mode), 0o644)
 
     def test_every_publication_is_sound(self):

@@ -30,13 +30,13 @@ NAMES = {
 
 # What no daemon writes at once; thousands of names make the tree three levels deep.
 ROWS = f"""
-insert into answer select 'expired.example.com', status, addresses, answers, alias_of, 1
+insert into answer select 'expired.example.com', status, addresses, answers, alias_of, 1, weights
     from answer where name = '{NAME}';
-insert into answer select 'failing.example.com', 'fail', '', answers, alias_of, expires
+insert into answer select 'failing.example.com', 'fail', '', answers, alias_of, expires, weights
     from answer where name = '{NAME}';
 with recursive place(n) as (values(1) union all select n + 1 from place where n < 4000)
 insert into answer select printf('filler%05d.example.com', n), status, addresses, answers,
-    alias_of, expires from place, answer where name = '{NAME}';
+    alias_of, expires, weights from place, answer where name = '{NAME}';
 """
 
 OPEN_FLAGS = {"O_RDONLY", "O_CLOEXEC", "O_NOFOLLOW", "O_NONBLOCK", "O_NOCTTY"}
