@@ -31,7 +31,8 @@ struct config_status_range {
 /* A resolver for the names that are not ours. */
 struct config_upstream {
     struct har_address address;
-    uint16_t port; /* host order */
+    uint16_t port;     /* host order */
+    uint32_t scope_id; /* interface of a link-local address; else 0 */
 };
 
 /* How to check one candidate. Shared: candidates without an override point to their host's. */
