@@ -27,7 +27,9 @@ class Installation(harness.TestCase):
         make("install", f"DESTDIR={root}")
         wanted = {
             variable("sbindir") + "/hard": 0o755,
+            variable("bindir") + "/harctl": 0o755,
             variable("nssdir") + "/libnss_har.so.2": 0o755,
+            variable("mandir") + "/man1/harctl.1": 0o644,
             variable("mandir") + "/man8/hard.8": 0o644,
             variable("mandir") + "/man8/nss_har.8": 0o644,
             variable("mandir") + "/man5/har.json.5": 0o644,

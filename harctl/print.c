@@ -1,0 +1,204 @@
+/* Words for a person, made of whatever an answer holds: a newer hard may say more, and an older one
+ * less. */
+#include "har_config.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "config/duration.h"
+#include "harctl/harctl.h"
+
+#define SECOND_US UINT64_C(1000000)
+
+/* --- Values ------------------------------------------------------------------------------------
+ */
+
+const char *text_of(const json_t *object, const char *key)
+{
+    return json_string_value(json_object_get(object, key));
+}
+
+bool number_of(const json_t *object, const char *key, double *number)
+{
+    const json_t *value = json_object_get(object, key);
+    if (!json_is_number(value))
+        return false;
+    *number = json_number_value(value);
+    return true;
+}
+
+/* --- Texts -------------------------------------------------------------------------------------
+ */
+
+static void *must(void *memory)
+{
+    if (memory == NULL) {
+        fputs("harctl: out of memory\n", stderr);
+        exit(EXIT_FAILURE);
+    }
+    return memory;
+}
+
+char *words(const char *format, ...)
+{
+    char *text = NULL;
+    va_list args;
+    va_start(args, format);
+    if (vasprintf(&text, format, args) < 0)
+        text = NULL;
+    va_end(args);
+    return must(text);
+}
+
+/* Control bytes, and the C1 controls of UTF-8. */
+void print_text(FILE *out, const char *text)
+{
+    for (const unsigned char *at = (const unsigned char *)text; *at != '\0'; at++) {
+        if (*at < ' ' || *at == 0x7f)
+            fprintf(out, "\\x%02x", *at);
+        else if (*at == 0xc2 && at[1] >= 0x80 && at[1] < 0xa0)
+            fprintf(out, "\\x%02x", *++at);
+        else
+            putc(*at, out);
+    }
+}
+
+/* --- Times -------------------------------------------------------------------------------------
+ */
+
+char *age_words(const json_t *object, const char *key)
+{
+    static const uint32_t units_s[] = {86400, 3600, 60};
+    double seconds;
+    uint64_t us;
+    char text[DURATION_TEXT_MAX];
+    if (!number_of(object, key, &seconds) || !duration_from_seconds(seconds, &us))
+        return words("-");
+    for (size_t i = 0; i < sizeof units_s / sizeof units_s[0]; i++) {
+        uint64_t unit_us = units_s[i] * SECOND_US;
+        if (us >= 2 * unit_us)
+            return words("%s", duration_format(us - us % unit_us, text));
+    }
+    return words("%s", duration_format(us - us % SECOND_US, text));
+}
+
+char *latency_words(const json_t *object, const char *key)
+{
+    double number;
+    uint64_t us;
+    uint64_t step = 1;
+    char text[DURATION_TEXT_MAX];
+    if (!number_of(object, key, &number) ||
+        !duration_from_seconds((number < 0 ? -number : number) / 1e6, &us))
+        return words("-");
+    while (us / step >= 1000)
+        step *= 10;
+    return words("%s", duration_format((us + step / 2) / step * step, text));
+}
+
+/* --- Parts of a sentence -----------------------------------------------------------------------
+ */
+
+char *address_words(const json_t *object)
+{
+    const char *address = text_of(object, "address");
+    json_int_t port = json_integer_value(json_object_get(object, "port"));
+    if (address == NULL)
+        return words("-");
+    if (port == 0)
+        return words("%s", address);
+    return words(strchr(address, ':') != NULL ? "[%s]:%" JSON_INTEGER_FORMAT
+                                              : "%s:%" JSON_INTEGER_FORMAT,
+                 address, port);
+}
+
+char *answer_words(const json_t *host)
+{
+    char *all = NULL;
+    size_t i;
+    json_t *address;
+    json_array_foreach(json_object_get(host, "answer"), i, address)
+    {
+        if (!json_is_string(address))
+            continue;
+        char *longer = words("%s%s%s", all != NULL ? all : "", all != NULL ? ", " : "",
+                             json_string_value(address));
+        free(all);
+        all = longer;
+    }
+    return all != NULL ? all : words("nothing");
+}
+
+char *override_words(const json_t *override)
+{
+    const char *kind = text_of(override, "kind"), *reason = text_of(override, "reason");
+    if (kind == NULL)
+        return NULL;
+    bool drained = strcmp(kind, "drain") == 0, ends = false;
+    double seconds;
+    ends = number_of(override, "expires_s", &seconds);
+    char *left = age_words(override, "expires_s");
+    char *text = words("%s%s %s%s%s%s", drained ? "drained" : "forced ", drained ? "" : kind,
+                       ends ? "for another " : "without end", ends ? left : "",
+                       reason != NULL ? ": " : "", reason != NULL ? reason : "");
+    free(left);
+    return text;
+}
+
+/* --- Tables ------------------------------------------------------------------------------------
+ */
+
+void table_add(struct table *table, char *cell)
+{
+    if (table->count == table->room) {
+        table->room = 2 * table->room + 64;
+        table->cells = must(realloc(table->cells, table->room * sizeof(char *)));
+    }
+    table->cells[table->count++] = cell;
+}
+
+/* As a terminal shows it, near enough: a character of UTF-8 is one wide. */
+static size_t width_of(const char *cell)
+{
+    size_t width = 0;
+    for (const unsigned char *at = (const unsigned char *)cell; *at != '\0'; at++)
+        width += *at < ' ' || *at == 0x7f ? 4 : (*at & 0xc0) != 0x80;
+    return width;
+}
+
+static size_t column_width(const struct table *table, size_t column)
+{
+    size_t widest = 0;
+    for (size_t i = column; i < table->count; i += table->columns) {
+        size_t width = width_of(table->cells[i]);
+        widest = width > widest ? width : widest;
+    }
+    return widest;
+}
+
+static void print_row(const struct table *table, const size_t *widths, size_t row, FILE *out)
+{
+    for (size_t column = 0; column < table->columns; column++) {
+        const char *cell = table->cells[row * table->columns + column];
+        bool last = column + 1 == table->columns;
+        print_text(out, cell);
+        fprintf(out, "%*s", last ? 0 : (int)(widths[column] - width_of(cell) + 2), "");
+    }
+    putc('\n', out);
+}
+
+void table_print(struct table *table, FILE *out)
+{
+    size_t *widths = must(calloc(table->columns, sizeof *widths));
+    for (size_t column = 0; column < table->columns; column++)
+        widths[column] = column_width(table, column);
+    for (size_t row = 0; row < table->count / table->columns; row++)
+        print_row(table, widths, row, out);
+    for (size_t i = 0; i < table->count; i++)
+        free(table->cells[i]);
+    free(table->cells);
+    free(widths);
+    *table = (struct table){.columns = table->columns};
+}
