@@ -28,15 +28,17 @@ enum check_reason {
     REASON_LOCAL_ERROR /* this machine could not check: no descriptor, no memory, a key file */
 };
 
+#define CHECK_DETAIL_MAX 120
+
 /* The word of spec and logs: "ok", "connect-refused", ... Never NULL. */
 const char *check_reason_text(enum check_reason reason);
 
 struct check_result {
     enum check_reason reason;
-    uint32_t connect_us; /* TCP handshake; 0 when that failed */
-    uint32_t total_us;   /* start of the check to its end */
-    char detail[120];    /* for the log: what was found ("status 503"), or empty; one line of
-                            printable ASCII, whatever the server said */
+    uint32_t connect_us;           /* TCP handshake; 0 when that failed */
+    uint32_t total_us;             /* start of the check to its end */
+    char detail[CHECK_DETAIL_MAX]; /* for the log: what was found ("status 503"), or empty; one line
+                            of printable ASCII, whatever the server said */
 };
 
 /* Whom to ask and what. Owned by the endpoint, outlives the check; `check` may be exchanged for an

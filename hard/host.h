@@ -3,40 +3,13 @@
 #ifndef HAR_HARD_HOST_H
 #define HAR_HARD_HOST_H
 
-#include <ev.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "config/config.h"
-#include "hard/check.h"
-#include "hard/health.h"
+#include "hard/endpoint.h"
 #include "ranking/publish.h"
-
-struct monitor;
-
-/* What the operator says of an endpoint, whatever its checks say. */
-enum override { OVERRIDE_NONE, OVERRIDE_DRAIN, OVERRIDE_UP, OVERRIDE_DOWN };
-
-/* One address of one host, checked in its own right. Allocated alone, because a timer and a check
- * in flight point to it while tables come and go around it. */
-struct endpoint {
-    struct monitor *monitor;
-    struct host *host; /* NULL: it left its host, and is to be stopped and freed */
-    const struct config_candidate *candidate;
-    struct check_target target;
-    struct health health;
-    enum override override;
-    bool answered; /* has had a result, or needs none */
-
-    /* The monitor's. */
-    bool started;          /* timer is initialised and runs, or its check does */
-    ev_timer timer;        /* the next check */
-    struct check *running; /* or NULL */
-    int64_t started_us;    /* the check in flight */
-    unsigned distorted;    /* results in a row whose times were not believed */
-    bool local_error;      /* the last result was one */
-};
 
 /* An answer as in ranking_row. */
 struct host_answer {
@@ -53,15 +26,25 @@ struct host_leader {
     int64_t switched_us;             /* when one was last left for a faster one; 0: never */
 };
 
+/* What is known of a candidate as a whole. */
+struct host_candidate {
+    bool resolved; /* not waiting to hear of its name for the first time */
+    enum override override;
+    int64_t override_until_us; /* monotonic, or HOST_NO_END */
+    char *override_reason;     /* the operator's words, or NULL */
+};
+
+#define HOST_NO_END INT64_MAX
+
 struct host {
     const struct config_host *config;
+    struct host_candidate *candidates; /* of each one in config, at the same place */
     struct endpoint **endpoints; /* in the order written; none of a family that is not wanted */
     size_t endpoint_count;       /* at most RANK_ENTRIES_MAX */
-    bool *resolved; /* of each candidate: not waiting to hear of its name for the first time */
-    struct host_answer answer; /* what it answers now */
-    struct host_answer good;   /* FAILURE_LAST: the last one given by somebody eligible */
-    bool failing;              /* nobody was eligible, failure_mode gave the answer */
-    bool restored;             /* the answer is that of an earlier run */
+    struct host_answer answer;   /* what it answers now */
+    struct host_answer good;     /* FAILURE_LAST: the last one given by somebody eligible */
+    bool failing;                /* nobody was eligible, failure_mode gave the answer */
+    bool restored;               /* the answer is that of an earlier run */
     /* For the switch rules. Before the first round is over only who led in an earlier run does: who
      * happens to be checked first has not won yet. */
     bool settled;
@@ -72,6 +55,9 @@ struct host {
  * have none yet. False without memory; host_done releases what there is. */
 bool host_init(struct host *host, const struct config_host *config);
 void host_done(struct host *host);
+
+/* Is an address of that family to be an endpoint of the host? */
+bool host_wants_family(const struct config_host *config, int family);
 
 /* Is somebody's name still to be heard of for the first time? */
 bool host_is_waiting(const struct host *host);
@@ -87,9 +73,23 @@ bool host_resolved(struct host *host, const struct config_candidate *candidate,
                    const struct har_address *addresses, size_t count, struct endpoint ***gone,
                    size_t *gone_count);
 
-/* Moves over from old, a host of the same name, the answer, what the switch rules remember, and the
- * endpoints whose address and check are the same. Names are not asked again: their endpoints come
- * along. False without memory: then nothing was moved. */
+/* The candidate of that label, or NULL. */
+const struct config_candidate *host_find_candidate(const struct host *host, const char *label);
+struct host_candidate *host_candidate_of(const struct host *host,
+                                         const struct config_candidate *candidate);
+
+/* Overrides a candidate: all endpoints that it has and will have. OVERRIDE_NONE ends it. It is the
+ * caller who ends it in time. reason is copied, and may be NULL. False without memory, and all as
+ * before. */
+bool host_override(struct host *host, const struct config_candidate *candidate,
+                   enum override override, int64_t until_us, const char *reason);
+
+enum override endpoint_override(const struct endpoint *endpoint);
+
+/* Moves over from old, a host of the same name, the answer, what the switch rules remember, the
+ * endpoints whose address and check are the same, and the overrides of candidates with the same
+ * label. Names are not asked again: their endpoints come along. False without memory: then nothing
+ * was moved. */
 bool host_inherit(struct host *host, struct host *old);
 
 /* The answer of an earlier run, for a host without one. It stands until every endpoint of the host

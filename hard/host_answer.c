@@ -74,7 +74,7 @@ static bool can_answer(const struct host *host, const char *addresses)
 
 static enum health_state state_of(const struct endpoint *endpoint)
 {
-    switch (endpoint->override) {
+    switch (endpoint_override(endpoint)) {
     case OVERRIDE_UP:
         return HEALTH_UP;
     case OVERRIDE_DOWN:
@@ -127,7 +127,7 @@ static bool restored_stands(const struct host *host)
         endpoint = find_by_address(host, &leader);
     if (endpoint != NULL)
         return is_first_round(host) && state_of(endpoint) != HEALTH_DOWN &&
-               endpoint->override != OVERRIDE_DRAIN;
+               endpoint_override(endpoint) != OVERRIDE_DRAIN;
     bool of_a_name = named && !is_failure_address(host, &leader) && has_unresolved(host);
     if (of_a_name && host_is_waiting(host))
         return true;
@@ -235,7 +235,7 @@ static struct rank_entry entry_of(const struct host *host, const struct endpoint
     uint32_t rtt_us = host->config->rtt_mode == RTT_CONNECT ? health->connect_us : health->total_us;
     return (struct rank_entry){.address = endpoint->target.address,
                                .state = state_of(endpoint),
-                               .drained = endpoint->override == OVERRIDE_DRAIN,
+                               .drained = endpoint_override(endpoint) == OVERRIDE_DRAIN,
                                .priority = endpoint->candidate->priority,
                                .weight = endpoint->candidate->weight,
                                .rtt_us = rtt_us > 0 ? rtt_us : RANK_UNMEASURED};

@@ -3,7 +3,7 @@
  *
  * Whoever notes something is never held up: state_note_* and state_forget_* copy it into memory,
  * and a thread of state.c writes all of it in one transaction when state_flush asks for it
- * (doc/decisions/0005). All functions are for one thread, that of the loop; none calls back but
+ * (doc/decisions/0006). All functions are for one thread, that of the loop; none calls back but
  * state_load_*, which do so before they return. All take a NULL state, which remembers nothing:
  * the daemon works without.
  *
@@ -18,8 +18,8 @@
 #include "common/address.h"
 #include "common/error.h"
 #include "hard/check.h"
+#include "hard/endpoint.h"
 #include "hard/health.h"
-#include "hard/host.h" /* enum override */
 #include "ranking/publish.h"
 
 #define STATE_TRANSITIONS_KEPT 10000
@@ -32,14 +32,6 @@ struct state;
 /* --- What is remembered -------------------------------------------------------------------------
  * Strings given to a function are copied; those given to a callback are valid until it returns. */
 
-struct state_counters {
-    uint64_t successes, timeouts, connect_errors, response_errors, other_errors; /* of checks */
-    uint64_t dns_successes, dns_timeouts, dns_errors;                            /* of its name */
-    uint64_t chosen;                            /* times that the proxy answered with it */
-    int64_t last_success_s, last_failure_s;     /* of a check; 0: never */
-    uint32_t last_connect_us, last_response_us; /* not smoothed; 0: never */
-};
-
 /* host, candidate, address and port are the key. */
 struct state_endpoint {
     const char *host;      /* its name in the configuration */
@@ -51,7 +43,7 @@ struct state_endpoint {
     struct health health;
     int64_t since_s;          /* when health.state became what it is; 0: not known */
     enum check_reason reason; /* of the last result */
-    struct state_counters counters;
+    struct endpoint_counters counters;
 };
 
 struct state_transition {

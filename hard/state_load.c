@@ -101,9 +101,9 @@ static struct health take_health(struct row *row)
     return health;
 }
 
-static struct state_counters take_counters(struct row *row)
+static struct endpoint_counters take_counters(struct row *row)
 {
-    struct state_counters counters;
+    struct endpoint_counters counters;
     counters.successes = take_count(row);
     counters.timeouts = take_count(row);
     counters.connect_errors = take_count(row);

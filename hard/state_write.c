@@ -115,7 +115,7 @@ static void put_health(struct row *row, const struct health *health)
     put_number(row, health->total_us);
 }
 
-static void put_counters(struct row *row, const struct state_counters *counters)
+static void put_counters(struct row *row, const struct endpoint_counters *counters)
 {
     put_number(row, (int64_t)counters->successes);
     put_number(row, (int64_t)counters->timeouts);

@@ -121,7 +121,7 @@ static inline bool see_endpoint(void *arg, const struct state_endpoint *endpoint
 {
     struct seen *seen = arg;
     const struct health *health = &endpoint->health;
-    const struct state_counters *counters = &endpoint->counters;
+    const struct endpoint_counters *counters = &endpoint->counters;
     char address[HAR_ADDRESS_TEXT_MAX];
     seen->count++;
     if (seen->used < sizeof seen->text / 2)

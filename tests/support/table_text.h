@@ -76,6 +76,12 @@ static inline size_t host_resolve(struct host *host, size_t candidate, const cha
     return gone_count;
 }
 
+/* What the operator says of its candidate, without end. */
+static inline void override_endpoint(const struct endpoint *endpoint, enum override override)
+{
+    ck_assert(host_override(endpoint->host, endpoint->candidate, override, HOST_NO_END, NULL));
+}
+
 /* The addresses of its answer, brought up to date. */
 static inline const char *host_answer_at(struct host *host, double now_s)
 {

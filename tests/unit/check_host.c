@@ -278,14 +278,14 @@ START_TEST(the_operator_has_the_last_word)
 {
     struct table *table = AFTER(TWO, 10, 50);
     struct endpoint *first = table->hosts[0].endpoints[0];
-    first->override = OVERRIDE_DRAIN;
+    override_endpoint(first, OVERRIDE_DRAIN);
     assert_answer(table, 1, "192.0.2.2");
-    first->override = OVERRIDE_DOWN;
+    override_endpoint(first, OVERRIDE_DOWN);
     assert_answer(table, 1, "192.0.2.2");
-    first->override = OVERRIDE_NONE;
+    override_endpoint(first, OVERRIDE_NONE);
     assert_answer(table, 1, "192.0.2.1");
     RESULTS(table, 0, 0);
-    first->override = OVERRIDE_UP;
+    override_endpoint(first, OVERRIDE_UP);
     assert_answer(table, 1, "192.0.2.1");
     ck_assert(!table->hosts[0].failing);
     table_free(table);
@@ -447,14 +447,15 @@ START_TEST(what_stayed_the_same_is_inherited)
 {
     struct table *table = AFTER(TWO, 90, 10);
     struct endpoint *first = table->hosts[0].endpoints[0], *second = table->hosts[0].endpoints[1];
-    first->override = OVERRIDE_DRAIN;
+    override_endpoint(first, OVERRIDE_DRAIN);
     table = host_next(table, "\"candidates\": [\"192.0.2.2\", {\"address\": \"192.0.2.3\"}, "
                              "{\"address\": \"192.0.2.1\", \"name\": \"one\"}]");
     struct host *host = &table->hosts[0];
     ck_assert_str_eq(host_endpoints(host), "192.0.2.2 192.0.2.3 192.0.2.1");
     ck_assert_ptr_eq(host->endpoints[0], second);
     ck_assert_ptr_eq(host->endpoints[2], first);
-    ck_assert_int_eq(first->override, OVERRIDE_DRAIN);
+    ck_assert_int_eq(endpoint_override(first),
+                     OVERRIDE_NONE); /* of "192.0.2.1", and that is gone */
     ck_assert_str_eq(first->candidate->name, "one");
     ck_assert_ptr_eq(first->target.check, host->config->candidates[2].check);
     ck_assert_uint_eq(first->health.total_us, 90000);
@@ -597,7 +598,7 @@ START_TEST(the_last_ranking_falls_with_its_best)
     static const enum override overrides[] = {OVERRIDE_DOWN, OVERRIDE_DRAIN};
     for (size_t i = 0; i < 2; i++) {
         table = host_restored(TWO, "answer", "192.0.2.2");
-        table->hosts[0].endpoints[1]->override = overrides[i];
+        override_endpoint(table->hosts[0].endpoints[1], overrides[i]);
         assert_answer(table, 1, "192.0.2.1");
         table_free(table);
     }

@@ -266,7 +266,7 @@ static void take_result(struct story *story, struct endpoint *endpoint, const ch
                      {"auto", OVERRIDE_NONE}};
     for (size_t i = 0; i < 4; i++) {
         if (strcmp(word, overrides[i].word) == 0) {
-            endpoint->override = overrides[i].override;
+            override_endpoint(endpoint, overrides[i].override);
             update(story);
             return;
         }

@@ -69,7 +69,7 @@ START_TEST(extremes)
     endpoint.since_s = 0;
     endpoint.reason = REASON_LOCAL_ERROR;
     endpoint.counters =
-        (struct state_counters){.successes = INT64_MAX, .last_connect_us = UINT32_MAX};
+        (struct endpoint_counters){.successes = INT64_MAX, .last_connect_us = UINT32_MAX};
     struct ranking_row answer = {
         .name = "b", .status = "answer", .addresses = "", .answers = 1, .alias_of = "not kept"};
     state_note_endpoint(state, &endpoint);
