@@ -94,13 +94,19 @@ void table_free(struct table *table)
 /* --- Restoring ---------------------------------------------------------------------------------
  */
 
-void table_restore(struct table *table, const struct ranking_row *row)
+struct host *table_find(const struct table *table, const char *key)
 {
-    const struct host_name wanted = {.name = row->name};
+    const struct host_name wanted = {.name = key};
     const struct host_name *found =
         bsearch(&wanted, table->names, table->name_count, sizeof *table->names, compare_names);
-    if (found != NULL && row->alias_of == NULL)
-        host_restore(found->host, row);
+    return found != NULL ? found->host : NULL;
+}
+
+void table_restore(struct table *table, const struct ranking_row *row)
+{
+    struct host *host = table_find(table, row->name);
+    if (host != NULL && row->alias_of == NULL)
+        host_restore(host, row);
 }
 
 /* Both are sorted by name: one walk along both. */

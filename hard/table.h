@@ -31,6 +31,9 @@ void table_free(struct table *table);
 /* Moves over from old, for hosts of the same name, what stayed the same: see host_inherit. */
 void table_inherit(struct table *table, struct table *old);
 
+/* The host of that name (a key, common/name.h) or alias, or NULL. */
+struct host *table_find(const struct table *table, const char *key);
+
 /* The answer of an earlier run for the host of that name: see host_restore. */
 void table_restore(struct table *table, const struct ranking_row *row);
 
