@@ -150,7 +150,7 @@ struct commands *commands_new(struct ev_loop *loop, struct monitor *monitor,
                                   .monitor = monitor,
                                   .reload = reload,
                                   .arg = arg,
-                                  .worked = ev_iteration(loop) - 1};
+                                  .slice_round = ev_iteration(loop) - 1};
     commands->control = control_new(loop, handlers, commands, error);
     if (commands->control == NULL) {
         free(commands);

@@ -14,7 +14,9 @@ struct commands {
     struct control *control;
     commands_reload_fn *reload;
     void *arg;
-    unsigned worked; /* the round of the loop in which a status was last worked at */
+    /* What is worked at for status in one round of the loop, whoever asked, ends then. */
+    unsigned slice_round; /* ev_iteration */
+    int64_t slice_until_us;
 };
 
 /* The host of that name, however it is written; or NULL, and it has answered that. name is what the

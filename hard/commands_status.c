@@ -133,26 +133,29 @@ static bool write_next(struct job *job)
     return write_json(job, describe_host(&view), 0);
 }
 
-/* All jobs together have one slice in each round of the loop. */
-static bool is_my_turn(struct commands *commands)
+static int64_t slice_until_us(struct commands *commands)
 {
     unsigned round = ev_iteration(commands->loop);
-    bool mine = commands->worked != round;
-    commands->worked = round;
-    return mine;
+    if (commands->slice_round != round) {
+        commands->slice_round = round;
+        commands->slice_until_us = har_now_us() + SLICE_US;
+    }
+    return commands->slice_until_us;
 }
 
-/* False without memory. What is too large already need not grow. */
+/* One host at least, so that nobody waits for ever while others ask. False without memory. What is
+ * too large already need not grow. */
 static bool write_slice(struct job *job)
 {
-    int64_t until_us = har_now_us() + SLICE_US;
-    while (job->next < job->count && har_now_us() < until_us) {
-        if (!write_next(job))
-            return false;
+    int64_t until_us = slice_until_us(job->commands);
+    bool good = true;
+    do {
+        if (job->next < job->count)
+            good = write_next(job);
         if (ftell(job->out) > CONTROL_OUTPUT_MAX)
             job->next = job->count;
-    }
-    return true;
+    } while (good && job->next < job->count && har_now_us() < until_us);
+    return good;
 }
 
 /* Answers, and the job is gone. */
@@ -174,8 +177,6 @@ static void on_idle(struct ev_loop *loop, ev_idle *idle, int events)
     (void)loop;
     (void)events;
     struct job *job = idle->data;
-    if (!is_my_turn(job->commands))
-        return;
     bool good = write_slice(job);
     if (!good || job->next == job->count)
         finish(job, good);
@@ -188,9 +189,7 @@ static void on_gone(void *arg)
 
 static void start(struct job *job)
 {
-    bool good = write_head(job);
-    if (good && is_my_turn(job->commands))
-        good = write_slice(job);
+    bool good = write_head(job) && write_slice(job);
     if (!good || job->next == job->count) {
         finish(job, good);
         return;

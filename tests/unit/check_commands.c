@@ -54,6 +54,7 @@ enum candidates_state monitor_name_state(const struct monitor *monitor,
 }
 
 static uint32_t overridden_for_s;
+static bool overridden_with_reason;
 static bool no_memory;
 
 bool monitor_override(struct monitor *monitor, struct host *host,
@@ -62,6 +63,7 @@ bool monitor_override(struct monitor *monitor, struct host *host,
 {
     (void)monitor;
     overridden_for_s = for_s;
+    overridden_with_reason = reason != NULL;
     int64_t until_us = for_s == 0 ? HOST_NO_END : har_now_us() + (int64_t)for_s * US;
     if (no_memory || !host_override(host, candidate, override, until_us, reason))
         return false;
@@ -334,6 +336,14 @@ START_TEST(two_at_once_are_both_told_all)
     configure_many(MANY);
     say(client, "{\"command\":\"status\"}");
     say(other, "{\"command\":\"status\"}");
+    looked_at = 0;
+    RUN_UNTIL(looked_at > 1);
+    /* They share what there is in one round. If that is used up, each goes one host further. */
+    size_t then = looked_at;
+    commands->slice_round = ev_iteration(loop) + 1;
+    commands->slice_until_us = 0;
+    turn(client);
+    ck_assert_uint_eq(looked_at, then + 2);
     for (int i = 0; i < 2; i++) {
         json_t *json = answer(i == 0 ? client : other);
         ck_assert_uint_eq(json_array_size(json_object_get(json, "hosts")), MANY);
@@ -488,6 +498,7 @@ START_TEST(overrides_are_taken_and_told)
         ck_assert_str_eq(at(json, "override.expires_s"), "null");
         ck_assert_str_eq(at(json, "override.reason"), "null");
         ck_assert_int_eq(overridden_for_s, 0);
+        ck_assert(!overridden_with_reason);
         json_decref(json);
     }
 

@@ -189,7 +189,7 @@ START_TEST(what_the_operator_says)
     host_override(host, candidate, OVERRIDE_DOWN, 7200 * (int64_t)US, "upgrade");
     expect(describe_override(of, 10), "{ss si ss}", "kind", "down", "expires_s", 7200, "reason",
            "upgrade");
-    expect(describe_override(of, 7201 * (int64_t)US), "{ss si ss}", "kind", "down", "expires_s", 0,
+    expect(describe_override(of, 7205 * (int64_t)US), "{ss si ss}", "kind", "down", "expires_s", 0,
            "reason", "upgrade");
     table_free(table);
 }
@@ -242,6 +242,16 @@ START_TEST(names_without_addresses_have_a_line)
     host_resolve(host, 0, "192.0.2.9");
     json_t *endpoints = of_host("endpoints");
     ck_assert_uint_eq(json_array_size(endpoints), 2); /* it has one now */
+    json_decref(endpoints);
+    table_free(table);
+}
+END_TEST
+
+START_TEST(families_that_are_not_wanted_have_none)
+{
+    host_of("\"candidates\": [\"192.0.2.1\", \"::1\"], \"family\": \"ipv4\"");
+    json_t *endpoints = of_host("endpoints");
+    ck_assert_uint_eq(json_array_size(endpoints), 1);
     json_decref(endpoints);
     table_free(table);
 }
@@ -379,6 +389,7 @@ int main(void)
     tcase_add_test(tests, what_the_operator_says);
     tcase_add_test(tests, classes_in_the_order_of_rank);
     tcase_add_test(tests, names_without_addresses_have_a_line);
+    tcase_add_test(tests, families_that_are_not_wanted_have_none);
     tcase_add_test(tests, shares_are_those_of_the_answer);
     tcase_add_test(tests, the_best_family_alone);
     tcase_add_test(tests, a_group_shares_by_weight);

@@ -214,6 +214,7 @@ START_TEST(the_drained_and_the_forced)
     override_until(0, OVERRIDE_DRAIN, NOW_S + 3480, "upgrade");
     override_until(1, OVERRIDE_DOWN, 0, NULL);
     override_until(2, OVERRIDE_UP, NOW_S + 0.5, NULL);
+    host->endpoints[2]->health.streak = 1; /* a success, but it is down */
     ck_assert_str_eq(explained(), "c -\n"
                                   "nobody else is eligible: without c failure_mode all would "
                                   "decide\n"
