@@ -230,8 +230,10 @@ void monitor_free(struct monitor *monitor)
 {
     if (monitor == NULL)
         return;
-    if (monitor->table != NULL)
+    if (monitor->table != NULL) {
+        keep_note_all(monitor);
         retire(monitor->table);
+    }
     while (monitor->rounds != NULL)
         monitor_round_cancel(monitor->rounds);
     ev_timer_stop(monitor->parts.loop, &monitor->override_timer);
