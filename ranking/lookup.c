@@ -108,11 +108,11 @@ static bool walk_next(struct walk *walk, int family, struct har_address *address
     return false;
 }
 
-/* Without state, two lookups in a row still differ by the time between them. The mixing is that of
- * splitmix64. */
+/* Without state, two lookups in a row still differ by the time between them; without a clock they
+ * do not. The mixing is that of splitmix64. */
 static uint64_t random_number(void)
 {
-    struct timespec now;
+    struct timespec now = {0};
     clock_gettime(CLOCK_MONOTONIC, &now);
     uint64_t bits = (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
     bits = (bits ^ bits >> 30) * UINT64_C(0xbf58476d1ce4e5b9);

@@ -64,6 +64,15 @@ static const struct ranking_row rows[] = {
 };
 #define ROWS (sizeof rows / sizeof rows[0])
 
+/* The row of a name, which must have one. */
+static inline const struct ranking_row *row_of(const char *name)
+{
+    size_t i = 0;
+    while (strcmp(rows[i].name, name) != 0)
+        i++;
+    return &rows[i];
+}
+
 static inline void publish(int64_t expires_s)
 {
     struct har_error error = {0};

@@ -6,6 +6,25 @@
 
 #include "tests/support/nss_call.h"
 
+/* --- The clock -------------------------------------------------------------------------------- */
+
+static int64_t clock_s;   /* what time the module is told it is; 0: the true one */
+static int clock_refused; /* with this errno; 0: no */
+
+/* What the module calls for clock_gettime(2). A clock that is none of the day has just begun. */
+int test_clock_gettime(clockid_t clock, struct timespec *now)
+{
+    bool of_day = clock == CLOCK_REALTIME || clock == CLOCK_REALTIME_COARSE;
+    if (of_day && clock_refused != 0) {
+        errno = clock_refused;
+        return -1;
+    }
+    timespec_get(now, TIME_UTC);
+    if (!of_day || clock_s != 0)
+        now->tv_sec = of_day ? (time_t)clock_s : 0;
+    return 0;
+}
+
 /* --- Statuses --------------------------------------------------------------------------------- */
 
 /* In capitals and with a dot at the end. */
@@ -108,27 +127,39 @@ START_TEST(ranking_expired)
 }
 END_TEST
 
-/* Found in every second before the one in which it expires, and absent from then on. */
+/* Unix time in seconds: about now, where 32 bits end, and where four digits of a year do. */
+static const int64_t expiries_s[] = {
+    1700000000,   INT32_MAX, INT32_MAX + INT64_C(1), UINT32_MAX, UINT32_MAX + INT64_C(1),
+    253402300800,
+};
+
+/* Found in the last second before the one in which it expires, and absent from then on. */
 START_TEST(expires_on_the_second)
 {
-    int64_t expires_s = time(NULL) + 2;
-    publish(expires_s);
-    for (int64_t before_s = time(NULL); before_s <= expires_s; before_s = time(NULL)) {
-        struct hostent host;
-        char buffer[1024];
-        int error = 0;
-        int h_error = 0;
-        enum nss_status status = _nss_har_gethostbyname2_r(NAME, AF_INET, &host, buffer,
-                                                           sizeof buffer, &error, &h_error);
-        if (time(NULL) < expires_s)
-            ck_assert_int_eq(status, NSS_STATUS_SUCCESS);
-        if (before_s >= expires_s) {
-            ck_assert_int_eq(status, NSS_STATUS_UNAVAIL);
-            ck_assert_int_eq(error, ESTALE);
-            break;
-        }
-    }
+    struct expected expected;
+    struct call call;
+    char buffer[1024];
+    if (sizeof(time_t) < sizeof expiries_s[_i] && expiries_s[_i] > INT32_MAX)
+        return; /* such a clock says EOVERFLOW: see clock_fails */
+    expect(row_of(NAME), AF_INET, &expected);
+    publish(expiries_s[_i]);
+    clock_s = expiries_s[_i] - 1;
+    call_entry(ENTRY_2_IPV4, 0, NAME, buffer, sizeof buffer, &call);
+    assert_succeeded(&call, &expected, buffer, sizeof buffer);
+    clock_s = expiries_s[_i];
+    assert_unavailable(ESTALE);
+    clock_s = 0;
     set_up();
+}
+END_TEST
+
+static const int refusals[] = {EPERM, ENOSYS, EOVERFLOW};
+
+START_TEST(clock_fails)
+{
+    clock_refused = refusals[_i];
+    assert_unavailable(refusals[_i]);
+    clock_refused = 0;
 }
 END_TEST
 
@@ -255,7 +286,8 @@ int main(void)
     tcase_add_loop_test(tests, success, 0, (int)ROWS * ENTRIES);
     tcase_add_loop_test(tests, failure, 0, sizeof cases / sizeof cases[0]);
     tcase_add_test(tests, ranking_expired);
-    tcase_add_test(tests, expires_on_the_second);
+    tcase_add_loop_test(tests, expires_on_the_second, 0, sizeof expiries_s / sizeof expiries_s[0]);
+    tcase_add_loop_test(tests, clock_fails, 0, sizeof refusals / sizeof refusals[0]);
     tcase_add_test(tests, ranking_missing_or_damaged);
     tcase_add_test(tests, ranking_foreign);
     tcase_add_test(tests, out_of_descriptors);

@@ -4,15 +4,6 @@
 
 #include "tests/support/nss_call.h"
 
-/* The row of a name, which must have one. */
-static const struct ranking_row *row_of(const char *name)
-{
-    size_t i = 0;
-    while (strcmp(rows[i].name, name) != 0)
-        i++;
-    return &rows[i];
-}
-
 #define ROOM_BYTES 1280 /* more than any answer needs */
 #define GAP_MAX 31
 
