@@ -1,5 +1,6 @@
 /* ranking/btree.c: from a file that is no ranking, that is cut or damaged, nothing worse comes than
- * RANKING_ABSENT. */
+ * RANKING_ABSENT. But the text of an address, like every value, has no checksum: damaged there, a
+ * row may still be read, and give another address. */
 #include <stdbool.h>
 
 #include "tests/support/ranking_file.h"
