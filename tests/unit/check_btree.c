@@ -126,8 +126,8 @@ static void write_pages(uint32_t page_bytes, uint32_t reserved_bytes)
     ck_assert_int_eq(truncate(path, 2 * (off_t)page_bytes), 0);
     patch_file(16, size, sizeof size);
     patch_file(20, &reserved, 1);
-    patch_file(page_bytes, root, 10);
-    patch_file(page_bytes + (off_t)moved_at, root + row_at, row_bytes);
+    patch_file((off_t)page_bytes, root, 10);
+    patch_file((off_t)(page_bytes + moved_at), root + row_at, row_bytes);
 }
 
 START_TEST(page_size)
