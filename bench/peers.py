@@ -111,6 +111,8 @@ def hard_config(work, hosts, selection="ordered", interval_s=INTERVAL_S, ranking
     path = work / "har.json"
     restless = {"switch_margin": 0, "switch_ratio": 0, "switch_hold": 0}
     path.write_text(json.dumps({"ranking_db": str(ranking or work / "ranking.db"),
+                                "state_db": str(work / "state.db"),
+                                "control_socket": str(work / "control.sock"),
                                 "defaults": {"selection": selection, "check": check, **restless},
                                 "hosts": hosts}))
     return path

@@ -38,12 +38,13 @@ const char *commands_local_fault(const struct commands *commands)
 void commands_view(const struct commands *commands, const struct host *host, struct view *view)
 {
     const struct config_host *config = host->config;
+    struct candidates_counters counters;
     bool frozen = monitor_is_frozen(commands->monitor, host);
     view->host = host;
     view->now_us = har_now_us();
     view->local_fault = frozen ? commands_local_fault(commands) : NULL;
     for (size_t i = 0; i < config->candidate_count; i++)
-        view->names[i] = monitor_name_state(commands->monitor, &config->candidates[i]);
+        view->names[i] = monitor_name_state(host, &config->candidates[i], &counters);
     view_complete(view);
 }
 

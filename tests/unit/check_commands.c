@@ -46,10 +46,12 @@ bool monitor_is_frozen(const struct monitor *monitor, const struct host *host)
     return frozen;
 }
 
-enum candidates_state monitor_name_state(const struct monitor *monitor,
-                                         const struct config_candidate *candidate)
+enum candidates_state monitor_name_state(const struct host *host,
+                                         const struct config_candidate *candidate,
+                                         struct candidates_counters *counters)
 {
-    (void)monitor;
+    (void)host;
+    memset(counters, '#', sizeof *counters);
     return candidate->host_name != NULL ? CANDIDATES_NO_NAME : CANDIDATES_UNKNOWN;
 }
 
