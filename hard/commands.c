@@ -111,10 +111,8 @@ static json_t *refusal(const struct config_report *report, const struct har_erro
 
 static json_t *sizes(const struct config *config)
 {
-    json_int_t candidates = 0;
-    for (size_t i = 0; i < config->host_count; i++)
-        candidates += (json_int_t)config->hosts[i].candidate_count;
-    return json_pack("{sI sI}", "hosts", (json_int_t)config->host_count, "candidates", candidates);
+    return json_pack("{sI sI}", "hosts", (json_int_t)config->host_count, "candidates",
+                     (json_int_t)config_count_candidates(config));
 }
 
 static void handle_reload(void *arg, const json_t *request, struct control_request *reply_to)
