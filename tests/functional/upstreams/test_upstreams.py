@@ -2,6 +2,7 @@
 
 import os
 import socket
+import threading
 import time
 
 import harness
@@ -271,21 +272,20 @@ class Upstreams(harness.TestCase):
     def test_ready_after_names_were_asked(self):
         """An address that the state remembers is checked, but does not stand for an answer."""
         server = self.site("127.0.1.1")
-        held = []
-
-        def say(query, name, kind):
-            return held.append(query) if hold else Fake.truth(query, kind)
-        hold = False
-        self.fake_says(say)
-        hard = self.hard({NAME: self.host("www.example.net")}, upstreams=[FAKE],
-                         upstream_timeout="3s")
+        go = threading.Event()
+        go.set()
+        fake = self.fake_says(lambda query, name, kind: go.wait() and Fake.truth(query, kind))
+        self.addCleanup(go.set)
+        hard = self.hard({NAME: self.host("www.example.net", family="ipv4")}, upstreams=[FAKE],
+                         upstream_timeout="30s")
         hard.stop()
-        hold = True
+        asked = fake.count("www.example.net")
+        go.clear()
         hard.start(wait_ready=False)
-        harness.wait_until(lambda: len(held) >= 2, "A and AAAA asked for")
+        harness.wait_until(lambda: fake.count("www.example.net") > asked, "a question")
         self.wait_checks(server, count=5)
         self.assertEqual(len(hard.events(event="ready")), 1)
-        hold = False
+        go.set()
         hard.wait_event(event="ready", count=2)
 
     # --- Without an answer ------------------------------------------------------------------------
