@@ -267,13 +267,11 @@ class LocalFault(harness.TestCase):
 
     def test_checks_that_began_before(self):
         """When they end after the fault, failures are of no account, and late answers not slow."""
-        hard = self.hard({FAR: {"candidates": [FIRST, SECOND], "switch_margin": "200ms",
-                                "switch_hold": 0},
+        hard = self.hard({FAR: {"candidates": [FIRST, SECOND], "max_rtt": "500ms"},
                           RARE: {"candidates": [THIRD]}}, "-v", "-v",
-                         defaults={"check": {**CHECK, "interval": "1h", "timeout": "6s",
-                                             "fall": 1}})
-        best = harness.getent(FAR)
-        late, lost = self.far[best == [SECOND]], self.far[2]
+                         defaults={"selection": "ordered", "check": {
+                             **CHECK, "interval": "1h", "timeout": "6s", "fall": 1}})
+        late, lost = self.far[0], self.far[2]
         answer_late, answer_lost = late.hold(), lost.hold()
         self.addCleanup(answer_lost.set)
         asked = self.requests()
@@ -290,8 +288,8 @@ class LocalFault(harness.TestCase):
         self.wait_failures(hard, THIRD, count=1)
         harness.wait_until(lambda: late.requests > asked[0] and lost.requests > asked[1],
                            "both checked again")
-        hard.wait_event(event="check", address=best[0], state="up", was="up", count=2)
-        self.assertEqual(harness.getent(FAR), best)
+        hard.wait_event(event="check", address=FIRST, reason="ok", count=2)
+        self.assertEqual(harness.getent(FAR), [FIRST])
         self.assert_nobody_down(hard)
 
     # --- Descriptors ------------------------------------------------------------------------------
