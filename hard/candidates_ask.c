@@ -69,7 +69,8 @@ size_t name_collect(const struct name *name,
     size_t count = 0;
     for (int i = 0; i < FAMILIES; i++) {
         const struct question *question = &name->questions[i];
-        memcpy(addresses + count, question->addresses, question->count * sizeof *addresses);
+        if (question->count > 0)
+            memcpy(addresses + count, question->addresses, question->count * sizeof *addresses);
         count += question->count;
     }
     return count;
@@ -184,26 +185,39 @@ static void take_no(struct question *question, enum candidates_state state,
            false);
 }
 
-static int by_bytes(const void *a, const void *b)
+static bool has_addresses(const struct question *question, const struct dns_answer *answer)
 {
-    const struct har_address *first = a, *second = b;
-    return memcmp(first->bytes, second->bytes, sizeof first->bytes);
+    return question->count == answer->count &&
+           memcmp(question->addresses, answer->addresses,
+                  answer->count * sizeof *answer->addresses) == 0;
 }
 
-static void take_addresses(struct question *question, struct dns_answer *answer)
+static bool keep_addresses(struct question *question, const struct dns_answer *answer)
 {
     size_t size_bytes = answer->count * sizeof *answer->addresses;
-    qsort(answer->addresses, answer->count, sizeof *answer->addresses, by_bytes);
-    bool changed = answer->count != question->count ||
-                   memcmp(answer->addresses, question->addresses, size_bytes) != 0;
-    memcpy(question->addresses, answer->addresses, size_bytes);
+    struct har_address *addresses = malloc(size_bytes);
+    if (addresses == NULL)
+        return false;
+    memcpy(addresses, answer->addresses, size_bytes);
+    free(question->addresses);
+    question->addresses = addresses;
     question->count = answer->count;
+    return true;
+}
+
+static void take_addresses(struct question *question, const struct dns_answer *answer)
+{
+    bool changed = !has_addresses(question, answer);
+    if (changed && !keep_addresses(question, answer)) {
+        fail(question, "out of memory");
+        return;
+    }
     question->retry_s = RETRY_MIN_S;
     plan_again(question, answer->ttl_s);
     settle(question, CANDIDATES_RESOLVED, NULL, changed);
 }
 
-static void take_answer(struct question *question, struct dns_answer *answer)
+static void take_answer(struct question *question, const struct dns_answer *answer)
 {
     switch (answer->outcome) {
     case DNS_ADDRESSES:
@@ -302,6 +316,9 @@ void question_stop(struct question *question)
 {
     forward_cancel(question->running);
     ev_timer_stop(question->name->candidates->loop, &question->timer);
+    free(question->addresses);
+    question->addresses = NULL;
+    question->count = 0;
 }
 
 /* Not one that is under way, nor one whose first time is near. */

@@ -25,8 +25,8 @@ struct question {
     uint32_t retry_s;              /* how long to wait after the next failure */
     bool plain;                    /* without EDNS, which was refused */
     enum candidates_state state;
-    const char *reason;                              /* of a failure, static text; or NULL */
-    struct har_address addresses[DNS_ADDRESSES_MAX]; /* the last ones known, in order */
+    const char *reason;            /* of a failure, static text; or NULL */
+    struct har_address *addresses; /* the last ones known, in order; or NULL */
     size_t count;
 };
 
@@ -73,7 +73,7 @@ void name_tell(struct name *name);
 void question_init(struct question *question, struct name *name, int family, bool wanted);
 /* Asks from now on, if it is wanted; for the first time after_us from now. */
 void question_start(struct question *question, int64_t after_us);
-/* And no more. */
+/* And no more; forgets the addresses. */
 void question_stop(struct question *question);
 /* Asks sooner, if it may. */
 void question_refresh(struct question *question);

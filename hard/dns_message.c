@@ -171,6 +171,21 @@ static const ldns_rdf *follow_aliases(struct reading *reading)
     return NULL;
 }
 
+/* Before the first one that is not smaller. */
+static void insert(struct dns_answer *answer, const struct har_address *address)
+{
+    struct har_address *place = answer->addresses;
+    const struct har_address *end = place + answer->count, *limit = place + DNS_ADDRESSES_MAX;
+    while (place < end && memcmp(place->bytes, address->bytes, sizeof address->bytes) < 0)
+        place++;
+    if (place == limit || (place < end && har_address_equal(place, address)))
+        return;
+    size_t behind = (size_t)(end - place) - (end == limit);
+    memmove(place + 1, place, behind * sizeof *place);
+    *place = *address;
+    answer->count += end < limit;
+}
+
 static void take_address(struct reading *reading, const ldns_rr *record)
 {
     struct dns_answer *answer = reading->answer;
@@ -183,12 +198,7 @@ static void take_address(struct reading *reading, const ldns_rr *record)
         answer->unusable++;
         return;
     }
-    for (size_t i = 0; i < answer->count; i++) {
-        if (har_address_equal(&answer->addresses[i], &address))
-            return;
-    }
-    if (answer->count < DNS_ADDRESSES_MAX)
-        answer->addresses[answer->count++] = address;
+    insert(answer, &address);
 }
 
 static void take_addresses(struct reading *reading, const ldns_rdf *name)

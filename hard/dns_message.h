@@ -9,9 +9,9 @@
 #include "common/address.h"
 
 #define DNS_QUERY_MAX_BYTES ((size_t)512) /* a header, a name, and EDNS: less than 300 */
-#define DNS_ADDRESSES_MAX 64              /* taken from one answer */
-#define DNS_RECORDS_MAX 256               /* an answer with more of them is refused */
-#define DNS_CHAIN_MAX 16                  /* CNAMEs on the way to an address */
+#define DNS_ADDRESSES_MAX 512 /* taken from one answer: as many as a host has room for */
+#define DNS_RECORDS_MAX 1024  /* an answer with more of them is refused */
+#define DNS_CHAIN_MAX 16      /* CNAMEs on the way to an address */
 #define DNS_TTL_MIN_S 1
 #define DNS_TTL_MAX_S 3600
 #define DNS_NEGATIVE_TTL_S 60 /* of a "no" that does not say for how long (RFC 2308 section 5) */
@@ -34,8 +34,10 @@ enum dns_outcome {
 
 struct dns_answer {
     enum dns_outcome outcome;
-    struct har_address addresses[DNS_ADDRESSES_MAX]; /* in the order sent, each once */
-    size_t count;                                    /* 0 unless DNS_ADDRESSES */
+    struct har_address
+        addresses[DNS_ADDRESSES_MAX]; /* each once, by its bytes; of too many the
+                                         first, so that the order sent is no matter */
+    size_t count;                     /* 0 unless DNS_ADDRESSES */
     size_t unusable; /* addresses that were dropped because no server can have them */
     uint32_t ttl_s;  /* until it should be asked again, DNS_TTL_MIN_S to DNS_TTL_MAX_S: the smallest
                         of the chain and the addresses, or that of the "no"; 0 for the rest */

@@ -95,6 +95,11 @@ int64_t local_fault_due_us(const struct local_fault *fault)
                                                 : fault->quiet_us + fault->settle_us;
 }
 
+bool local_fault_spoiled(const struct local_fault *fault, int64_t started_us)
+{
+    return fault->ended_us != LOCAL_FAULT_NEVER && started_us < fault->ended_us;
+}
+
 bool local_fault_covers(const struct local_fault *fault, bool has_here)
 {
     return fault->lasts && (fault->wide || !has_here);

@@ -127,6 +127,10 @@ enum local_fault_change local_fault_result(struct local_fault *fault, uint64_t *
 int64_t local_fault_due_us(const struct local_fault *fault);
 enum local_fault_change local_fault_tick(struct local_fault *fault, int64_t now_us);
 
+/* Did a check that began at started_us begin before the last fault ended? What it met is the
+ * fault's doing, and its times too: a packet that was lost is sent again a second later. */
+bool local_fault_spoiled(const struct local_fault *fault, int64_t started_us);
+
 /* Is a host frozen? has_here: one of its endpoints is LINK_HERE. Such a host has somebody left to
  * answer when only the network is gone, so it is ranked, and its endpoints go down, as ever. */
 bool local_fault_covers(const struct local_fault *fault, bool has_here);

@@ -43,8 +43,15 @@ static bool is_distorted(struct endpoint *endpoint, const struct check_result *r
     return true;
 }
 
+static bool is_cut_off(const struct endpoint *endpoint)
+{
+    const struct monitor *monitor = endpoint->monitor;
+    return monitor_is_frozen(monitor, endpoint->host) ||
+           local_fault_spoiled(&monitor->fault, endpoint->started_us);
+}
+
 /* What a result says of the endpoint's health. That this machine could not check says nothing, nor
- * does a failure while this machine is cut off. */
+ * does a failure while this machine is cut off, or the time that a success took then. */
 static bool learn(struct endpoint *endpoint, const struct check_result *result)
 {
     const struct config_check *check = endpoint->target.check;
@@ -53,10 +60,10 @@ static bool learn(struct endpoint *endpoint, const struct check_result *result)
     bool distorted = is_distorted(endpoint, result);
     if (distorted && is_timeout(result->reason))
         return false; /* its answer may lie in our own socket */
+    bool cut_off = is_cut_off(endpoint);
     if (result->reason != REASON_OK)
-        return !monitor_is_frozen(endpoint->monitor, endpoint->host) &&
-               health_failure(&endpoint->health, check->fall);
-    if (distorted)
+        return !cut_off && health_failure(&endpoint->health, check->fall);
+    if (distorted || cut_off)
         return health_success(&endpoint->health, check->rise, 0, 0);
     return health_success(&endpoint->health, check->rise, result->connect_us, result->total_us);
 }
@@ -195,10 +202,9 @@ static void on_result(void *arg, const struct check_result *result)
     struct monitor *monitor = endpoint->monitor;
     enum health_state was = endpoint->health.state;
     bool first = !endpoint->answered;
-    endpoint->running = NULL;
     monitor->in_flight--;
-
-    network_result(endpoint, result);
+    network_result(endpoint, result); /* may have all checked again, this one too */
+    endpoint->running = NULL;
     bool changed = learn(endpoint, result);
     remember(endpoint, was, result);
     report(endpoint, was, result);

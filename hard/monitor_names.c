@@ -35,8 +35,8 @@ static void on_changed(void *arg, const struct har_address *addresses, size_t co
         return;
     }
     end_endpoints(monitor, name->host, gone, gone_count);
+    check_start_new(monitor); /* first: a new endpoint belongs to nobody yet */
     monitor_count(monitor);
-    check_start_new(monitor);
     monitor_update_answer(monitor, name->host, true);
     monitor_request_if_ready(monitor);
 }

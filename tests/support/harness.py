@@ -34,7 +34,7 @@ import unittest
 # Tests use these through this module.
 from machine import (BUILD, CONTROL, DEADLINE_S, IPV6, RANKING, STATE, enter, furnish, have_ipv6, make,
                      make_private, require, run, set_nsswitch, wait_until, write)
-from servers import Authority, Dns, Nginx, Process, Server
+from servers import Authority, Dns, NameServer, Nginx, Process, Server
 
 HARD = os.path.join(BUILD, "hard/hard")
 HARCTL = os.path.join(BUILD, "harctl/harctl")

@@ -140,36 +140,46 @@ def accepts(address_and_port):
         return False
 
 
-class Dns:
-    """The name server of /etc/resolv.conf: every name has just this IPv4 address and, where there is
-    one, this IPv6 address, for no time.
+class NameServer:
+    """Answers each question over UDP with what answer() says, and remembers it."""
 
-    Asked again only after a time that no machine is busy for."""
+    NAMED = b"\xc0\x0c"  # the owner of a record: the name asked for
 
-    def __init__(self, ipv4, ipv6=None):
-        self.addresses = {b"\0\1": socket.inet_aton(ipv4)}  # by the type of the question
-        if ipv6 is not None:
-            self.addresses[b"\0\x1c"] = socket.inet_pton(socket.AF_INET6, ipv6)
+    def __init__(self, address, port):
         self.asked = []  # (name, type) of each question so far
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self.socket.bind(("127.0.0.1", 53))
-        write("/etc/resolv.conf", f"nameserver 127.0.0.1\noptions timeout:{DEADLINE_S}\n")
+        self.socket.bind((address, port))
         threading.Thread(target=self._serve, daemon=True).start()
+
+    def answer(self, query, name, kind):
+        """The whole message, or None for silence."""
+        raise NotImplementedError
 
     def _serve(self):
         while True:
             query, client = self.socket.recvfrom(4096)
-            question = query[12:query.index(b"\0", 12) + 5]
-            self.asked.append((self._name(question), question[-3]))
-            record = self._record(question[-4:-2])
-            counts = b"\0\1\0\1\0\0\0\0" if record else b"\0\1\0\0\0\0\0\0"
-            self.socket.sendto(query[:2] + b"\x81\x80" + counts + question + record, client)
+            question = self._question(query)
+            name, kind = self._name(question), question[-3]
+            self.asked.append((name, kind))
+            message = self.answer(query, name, kind)
+            if message is not None:
+                self.socket.sendto(message, client)
 
-    def _record(self, kind):
-        if kind not in self.addresses:
-            return b""
-        address = self.addresses[kind]
-        return b"\xc0\x0c" + kind + b"\0\1\0\0\0\0\0" + bytes([len(address)]) + address
+    @classmethod
+    def reply(cls, query, *records, code=0):
+        """An answer of these records; code: 3 for NXDOMAIN and so on."""
+        counts = bytes([0, 1, 0, len(records), 0, 0, 0, 0])
+        return (query[:2] + bytes([0x81, 0x80 | code]) + counts + cls._question(query)
+                + b"".join(records))
+
+    @staticmethod
+    def record(kind, data, ttl=0, owner=NAMED):
+        return (owner + bytes([0, kind, 0, 1]) + ttl.to_bytes(4, "big")
+                + len(data).to_bytes(2, "big") + data)
+
+    @staticmethod
+    def _question(query):
+        return query[12:query.index(b"\0", 12) + 5]
 
     @staticmethod
     def _name(question):
@@ -178,6 +188,24 @@ class Dns:
             labels.append(question[1:question[0] + 1].decode())
             question = question[question[0] + 1:]
         return ".".join(labels)
+
+
+class Dns(NameServer):
+    """The name server of /etc/resolv.conf: every name has just this IPv4 address and, where there is
+    one, this IPv6 address, for no time.
+
+    Asked again only after a time that no machine is busy for."""
+
+    def __init__(self, ipv4, ipv6=None):
+        self.addresses = {1: socket.inet_aton(ipv4)}  # by the type of the question
+        if ipv6 is not None:
+            self.addresses[28] = socket.inet_pton(socket.AF_INET6, ipv6)
+        write("/etc/resolv.conf", f"nameserver 127.0.0.1\noptions timeout:{DEADLINE_S}\n")
+        super().__init__("127.0.0.1", 53)
+
+    def answer(self, query, name, kind):
+        found = [self.record(kind, self.addresses[kind])] if kind in self.addresses else []
+        return self.reply(query, *found)
 
 
 class Authority:

@@ -348,6 +348,22 @@ START_TEST(a_host_with_a_server_here_does_without_the_network)
 }
 END_TEST
 
+START_TEST(a_check_that_began_in_it_is_spoiled)
+{
+    static const struct story none = {"none", "=2 {ff}"},
+                              one = {"one", "=2 {cc}+C ~100 {ff} ~1000 .-"},
+                              two = {"a second one", "=2 {cc}+C ~100 {ff} ~1000 .- ~5000 {cc}+C"};
+    struct player player = play(&none);
+    ck_assert(!local_fault_spoiled(&player.fault, 0));
+    player = play(&one);
+    ck_assert(local_fault_spoiled(&player.fault, player.now_us - 1));
+    ck_assert(!local_fault_spoiled(&player.fault, player.now_us));
+    player = play(&two);
+    ck_assert(local_fault_spoiled(&player.fault, player.now_us - 5000 * MS - 1));
+    ck_assert(!local_fault_spoiled(&player.fault, player.now_us - 5000 * MS));
+}
+END_TEST
+
 START_TEST(the_timer_is_due_when_it_ends)
 {
     static const struct story quiet = {"nothing to wait for", "=1 {f}"};
@@ -425,6 +441,7 @@ int main(void)
     tcase_add_test(tests, every_check_may_fail_locally);
     tcase_add_test(tests, the_most_telling_cause_is_shown);
     tcase_add_test(tests, a_host_with_a_server_here_does_without_the_network);
+    tcase_add_test(tests, a_check_that_began_in_it_is_spoiled);
     tcase_add_test(tests, the_timer_is_due_when_it_ends);
     tcase_add_test(tests, results_have_their_word);
     tcase_add_test(tests, causes_have_the_words_of_the_log);
