@@ -6,7 +6,8 @@ import os
 import harness
 
 NAME = "api.example.com"
-HOUR = {"interval": "1h", "timeout": "5s", "fall": 3, "tripwire": True}
+HOUR = {"interval": "1h", "fast_interval": "1h", "timeout": "5s", "fall": 3, "tripwire": True}
+OFTEN = {**HOUR, "interval": "200ms", "fast_interval": "200ms"}
 SPARE = {"address": "127.0.2.1", "check": {"type": "none"}}
 NGINX = """server {{
     listen {address}:{port} {more};
@@ -83,7 +84,7 @@ class Tripwire(harness.TestCase):
         hard = self.start([server.candidate])
         self.assert_moves(hard, server)
         server.start()
-        self.reload(hard, {**HOUR, "interval": "200ms"})  # or it would be asked in an hour
+        self.reload(hard, OFTEN)  # or it would be asked in an hour
         self.assert_answer(NAME, [server.address])
         self.reload(hard, HOUR)
         self.assert_moves(hard, server, downs=2)
@@ -103,7 +104,7 @@ class Tripwire(harness.TestCase):
 
     def test_who_fails_is_not_wired(self):
         server = self.server("127.0.1.1", status=500)
-        hard = self.start([server.candidate], {**HOUR, "interval": "200ms"})
+        hard = self.start([server.candidate], OFTEN)
         harness.wait_until(lambda: server.stats()["requests"] >= 5, "checks")
         stats = server.stats()
         self.assertLessEqual(stats["connections"] - stats["requests"], 1)  # a check that begins
@@ -171,7 +172,7 @@ class Tripwire(harness.TestCase):
             everywhere.address = "0.0.0.0"
             everywhere.start()
             everywhere.address = "127.0.1.0/24"
-            self.reload(hard, {**HOUR, "interval": "200ms"})
+            self.reload(hard, OFTEN)
             hard.wait_event(event="state", state="up", was="down", count=trips * len(candidates))
             self.reload(hard, HOUR)
             self.wait_wired(everywhere, len(candidates))
