@@ -274,6 +274,59 @@ void keep_restore(struct monitor *monitor, struct table *table)
                   NULL);
 }
 
+/* --- Another place -----------------------------------------------------------------------------
+ */
+
+static bool is_no_endpoint(void *arg, const struct state_endpoint *row)
+{
+    (void)arg;
+    (void)row;
+    return false;
+}
+
+static bool is_no_override(void *arg, const struct state_override *row)
+{
+    (void)arg;
+    (void)row;
+    return false;
+}
+
+static bool is_no_answer(void *arg, const struct ranking_row *row)
+{
+    (void)arg;
+    (void)row;
+    return false;
+}
+
+static void note_in(void *arg, const struct state_transition *row)
+{
+    state_note_transition(arg, row);
+}
+
+static void see(void *arg, const struct state_transition *row)
+{
+    (void)row;
+    *(bool *)arg = true;
+}
+
+/* From the state in use to another. What that one holds is older than what is known, but for a
+ * history, which stays as it is; without one it gets as much as it can take at once. */
+static int move_over(struct monitor *monitor, struct state *state, struct har_error *error)
+{
+    bool has_history = false;
+    int code = state_load_endpoints(state, is_no_endpoint, NULL, error);
+    if (code == HAR_OK)
+        code = state_load_overrides(state, 0, is_no_override, NULL, error);
+    if (code == HAR_OK)
+        code = state_load_answers(state, is_no_answer, NULL, error);
+    if (code == HAR_OK)
+        code = state_load_history(state, NULL, 1, see, &has_history, error);
+    if (code == HAR_OK && !has_history)
+        code = state_load_history(monitor->state, NULL, STATE_UNWRITTEN_TRANSITIONS, note_in, state,
+                                  error);
+    return code;
+}
+
 /* --- Opening -----------------------------------------------------------------------------------
  */
 
@@ -328,10 +381,13 @@ void keep_discard(struct kept *kept)
 
 bool keep_use(struct monitor *monitor, struct kept *kept)
 {
+    struct har_error error = {.code = HAR_OK};
     if (kept->state == NULL) {
         keep_discard(kept);
         return false;
     }
+    if (monitor->state != NULL && move_over(monitor, kept->state, &error) != HAR_OK)
+        log_event(LOG_WARNING, "state-not-read", "path", kept->path, "error", error.text, NULL);
     keep_close(monitor);
     monitor->state = kept->state;
     monitor->state_path = kept->path;

@@ -294,6 +294,14 @@ static int set_up(sqlite3 *db, struct problem *problem)
     return says_damaged(code) ? SQLITE_OK : code;
 }
 
+/* SQLite took what it got; the system knows why it was not more. */
+static int fail_read_only(const char *path, struct har_error *error)
+{
+    errno = EACCES;
+    faccessat(AT_FDCWD, path, W_OK, AT_EACCESS);
+    return step_failed(path, "write", error);
+}
+
 /* Leaves *db NULL when there is a problem or an error. */
 static int open_existing(const char *path, sqlite3 **db, struct problem *problem,
                          struct har_error *error)
@@ -302,7 +310,7 @@ static int open_existing(const char *path, sqlite3 **db, struct problem *problem
     int code = sqlite3_open_v2(path, &opened, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL);
     int result = HAR_OK;
     if (code == SQLITE_OK && sqlite3_db_readonly(opened, "main") == 1)
-        result = har_fail(error, HAR_ERR_IO, "%s: cannot write: %s", path, strerror(EACCES));
+        result = fail_read_only(path, error);
     else if (code != SQLITE_OK || set_up(opened, problem) != SQLITE_OK)
         result = state_file_fail(path, "open", opened, error);
     if (result != HAR_OK || problem->text[0] != '\0') {

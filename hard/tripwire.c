@@ -41,6 +41,8 @@ const char *tripwire_reason_text(enum tripwire_reason reason)
         return "reset";
     case TRIPWIRE_TIMEOUT:
         return "timeout";
+    case TRIPWIRE_REFUSED:
+        return "refused";
     }
     return "?";
 }
@@ -111,6 +113,15 @@ static int try_connect(const struct tripwire *tripwire)
     return result == 0 || errno == EISCONN ? 0 : errno;
 }
 
+/* A server that ends may close what it has accepted before it closes what accepts: the check after
+ * the trip still finds it. Now it is gone. */
+static void fail_connecting(struct tripwire *tripwire, int error)
+{
+    give_up(tripwire);
+    if (error == ECONNREFUSED || error == ECONNRESET)
+        tripwire->tripped(tripwire->arg, TRIPWIRE_REFUSED); /* last: it may be gone after this */
+}
+
 static void go_on_connecting(struct tripwire *tripwire, bool in_time)
 {
     int error = try_connect(tripwire);
@@ -119,7 +130,7 @@ static void go_on_connecting(struct tripwire *tripwire, bool in_time)
         return;
     }
     if (error != 0) {
-        give_up(tripwire);
+        fail_connecting(tripwire, error);
         return;
     }
     tripwire->state = STATE_OPEN;
@@ -128,6 +139,7 @@ static void go_on_connecting(struct tripwire *tripwire, bool in_time)
     watch(tripwire, EV_READ);
 }
 
+/* Even if that fails at once: it is the loop that may call back. */
 static void start_connecting(struct tripwire *tripwire)
 {
     tripwire->state = STATE_CONNECT;
@@ -138,7 +150,8 @@ static void start_connecting(struct tripwire *tripwire)
     }
     set_options(tripwire->fd);
     set_timer(tripwire, TRIPWIRE_CONNECT_S);
-    go_on_connecting(tripwire, true);
+    try_connect(tripwire);
+    watch(tripwire, EV_WRITE);
 }
 
 /* --- waiting for the end ---------------------------------------------------------------------- */

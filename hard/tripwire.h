@@ -6,7 +6,8 @@
  * own. So one trip is to cause one check, and the connection is only made again after a check that
  * succeeded. One that did not stay open for a minute is not made again before a delay of 1 s, which
  * doubles to 5 min each time and is forgotten by one that did. So are connections that could not be
- * made; of these nothing is heard here, the checks tell.
+ * made. One that is refused is a trip, too: nobody listens there any more, whatever the check
+ * before it met. Of others nothing is heard here, the checks tell.
  *
  * A host that is dead, or no longer to be reached, says nothing: the kernel asks it (keepalive)
  * after 10 s of silence and every 2 s, and gives up after 16 s: REASON "timeout" below. That is one
@@ -43,14 +44,15 @@ struct tripwire;
 enum tripwire_reason {
     TRIPWIRE_CLOSED, /* the server closed, or will send no more */
     TRIPWIRE_RESET,
-    TRIPWIRE_TIMEOUT /* its host does not answer any more */
+    TRIPWIRE_TIMEOUT, /* its host does not answer any more */
+    TRIPWIRE_REFUSED  /* and so there is none */
 };
 
-/* "closed", "reset", "timeout". Never NULL. */
+/* "closed", "reset", "timeout", "refused". Never NULL. */
 const char *tripwire_reason_text(enum tripwire_reason reason);
 
-/* The connection was open and is gone. Called from the loop, never from within a call below; may
- * do anything, tripwire_close included. */
+/* The connection was open and is gone, or was refused. Called from the loop, never from within a
+ * call below; may do anything, tripwire_close included. */
 typedef void tripwire_tripped_fn(void *arg, enum tripwire_reason reason);
 
 /* Begins to connect; so call it after a check that succeeded. port is in host order. NULL without

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* Not open for writing, or the file system could not be remounted read-only. The file is never
@@ -18,6 +19,7 @@ int ranking_lock(const char *path, struct har_error *error)
     int fd = open(lock_path, O_RDONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600);
     if (fd < 0)
         return har_fail(error, HAR_ERR_IO, "%s: cannot open: %s", lock_path, strerror(errno));
+    fchmod(fd, 0600); /* whatever the umask, or the next daemon could not open it */
     if (flock(fd, LOCK_EX | LOCK_NB) == 0)
         return fd;
     int reason = errno;

@@ -56,13 +56,16 @@ def parse_log(text):
 
 
 class Hard:
-    """The daemon, running in the foreground on a configuration file of its own."""
+    """The daemon, running in the foreground on a configuration file of its own.
 
-    def __init__(self, folder, config, *options):
+    through: a command that execs it, such as env(1) with its variables."""
+
+    def __init__(self, folder, config, *options, through=()):
         os.makedirs(folder)
         self.folder = folder
         self.config_path = f"{folder}/har.json"
         self.options = options
+        self.through = through
         self.configure(config)
         self.start()
 
@@ -79,7 +82,7 @@ class Hard:
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify:
             notify.bind(notify_path)
             notify.setblocking(False)
-            self.process = Process([HARD, "-c", self.config_path, *self.options],
+            self.process = Process([*self.through, HARD, "-c", self.config_path, *self.options],
                                    f"{self.folder}/log",
                                    env={**os.environ, "NOTIFY_SOCKET": notify_path})
             if wait_ready:
@@ -166,6 +169,42 @@ def harctl_json(*words):
     return json.loads(harctl("-j", *words, check=False).stdout)
 
 
+READER = """
+import json, random, signal, socket, sys
+wanted, asked, over = json.loads(sys.stdin.readline()), 0, []
+names = list(wanted)
+signal.signal(signal.SIGTERM, lambda *_: over.append(True))
+while not over:
+    name = random.choice(names)
+    found = socket.getaddrinfo(name, None, socket.AF_INET, socket.SOCK_STREAM)
+    if len(found) != 1 or found[0][4][0] not in wanted[name]:
+        sys.exit(f"{name}: {found}")
+    asked += 1
+    if asked in (1, 100):
+        print("asked", asked, flush=True)
+"""
+
+
+class Reader(Process):
+    """A program that looks up names without pause. wanted: the addresses that each may have; it ends
+    at an answer that is another."""
+
+    def __init__(self, log, wanted):
+        with tempfile.TemporaryFile("w+") as words:
+            json.dump(wanted, words)
+            words.seek(0)
+            super().__init__([sys.executable, "-c", READER], log, stdin=words)
+        self.wait_ready(lambda: "asked 1\n" in self.log_text())
+
+    def stop(self):
+        """Every answer so far was as wanted, and there were many."""
+        wait_until(lambda: "asked 100\n" in self.log_text() or self.popen.poll() is not None,
+                   "a hundred look-ups")
+        self.kill(signal.SIGTERM)
+        if self.popen.returncode != 0:
+            raise AssertionError(f"look-ups: {self.log_text()}")
+
+
 def forget_ranking():
     """So that the next test's daemon starts without one, and without a state."""
     for name in os.listdir(os.path.dirname(RANKING)):
@@ -173,10 +212,26 @@ def forget_ranking():
     shutil.rmtree(os.path.dirname(STATE), ignore_errors=True)
 
 
+def select(path, query):
+    """The rows of a database, read with the sqlite3 shell as people would."""
+    done = run("sqlite3", "-json", "-readonly", path, query)
+    return json.loads(done.stdout or "[]")
+
+
 def read_ranking(path=RANKING):
-    """The rows of a published ranking by name, read with the sqlite3 shell as people would."""
-    done = run("sqlite3", "-json", "-readonly", path, "select * from answer order by name")
-    return {row["name"]: row for row in json.loads(done.stdout or "[]")}
+    """The rows of a published ranking by name."""
+    return {row["name"]: row for row in select(path, "select * from answer order by name")}
+
+
+def read_state(path=STATE):
+    """The endpoints of a state by host and address."""
+    return {(row["host"], row["address"]): row for row in select(path, "select * from endpoint")}
+
+
+def established(server):
+    """Our ends of the connections to a server that has an address and a port."""
+    done = run("ss", "-Htn", "state", "established", "dst", f"{server.address}:{server.port}")
+    return [line.split()[2] for line in done.stdout.splitlines()]
 
 
 class TestCase(unittest.TestCase):
@@ -203,12 +258,12 @@ class TestCase(unittest.TestCase):
         self.addCleanup(nginx.kill)
         return nginx
 
-    def hard(self, hosts, *options, **top):
+    def hard(self, hosts, *options, through=(), **top):
         """A daemon that is ready. hosts: as in the configuration; top: other top-level keys."""
         folder = self.path("hard")
         self.addCleanup(forget_ranking)
         self.addCleanup(self.print_log, f"{folder}/log")
-        hard = Hard(folder, {"hosts": hosts, **top}, *options)
+        hard = Hard(folder, {"hosts": hosts, **top}, *options, through=through)
         self.addCleanup(hard.stop)
         return hard
 

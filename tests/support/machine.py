@@ -118,6 +118,7 @@ def furnish():
     make_private("/etc")
     make_place(os.path.dirname(RANKING))
     make_place(os.path.dirname(os.path.dirname(STATE)))  # its own folder is hard's to make
+    shutil.rmtree(os.path.dirname(STATE), ignore_errors=True)  # of a har that runs outside
 
     run("ip", "link", "set", "lo", "up")
     # With loopback addresses alone, AI_ADDRCONFIG (getent sets it) would hide whole families.

@@ -21,8 +21,9 @@ class Process:
         self.command = command
         self.log_path = log
         with open(log, "a", encoding="utf-8") as out:
-            self.popen = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out,
-                                          stderr=out, start_new_session=True, **options)
+            options = {"stdin": subprocess.DEVNULL, **options}
+            self.popen = subprocess.Popen(command, stdout=out, stderr=out, start_new_session=True,
+                                          **options)
 
     def log_text(self):
         with open(self.log_path, encoding="utf-8", errors="replace") as log:

@@ -4,12 +4,9 @@ while never notices.
 40 kills, or 500 when HAR_LONG is set, at moments that HAR_TEST_SEED=N chooses again."""
 
 import contextlib
-import json
 import os
 import random
-import signal
 import sqlite3
-import sys
 import time
 
 import harness
@@ -20,21 +17,6 @@ ADDRESSES = ["127.0.1.1", "127.0.1.2"]
 FOLDER = os.path.dirname(harness.RANKING)
 NEW = f"{harness.RANKING}.new"
 FILES = {harness.RANKING, f"{harness.RANKING}.lock"}
-
-READER = """
-import json, random, signal, socket, sys
-names, addresses = json.loads(sys.argv[1])
-asked, over = 0, []
-signal.signal(signal.SIGTERM, lambda *_: over.append(True))
-while not over:
-    name = random.choice(names)
-    found = socket.getaddrinfo(name, None, socket.AF_INET, socket.SOCK_STREAM)
-    if len(found) != 1 or found[0][4][0] not in addresses:
-        sys.exit(f"{name}: {found}")
-    asked += 1
-    if asked in (1, 100):
-        print("asked", asked, flush=True)
-"""
 
 
 def identity():
@@ -69,14 +51,6 @@ class Crashes(harness.TestCase):
             for number in range(40)}
         return quiet | restless
 
-    def reader(self, names):
-        log = self.path("reader")
-        reader = harness.Process([sys.executable, "-c", READER, json.dumps([names, ADDRESSES])],
-                                 log)
-        self.addCleanup(reader.kill)
-        reader.wait_ready(lambda: "asked 1\n" in reader.log_text())
-        return reader
-
     def kill_somewhere(self, hard):
         """One in four while it starts; the others in the time of some publications."""
         starts = random.random() < 0.25
@@ -101,7 +75,8 @@ class Crashes(harness.TestCase):
         random.seed(SEED)
         hosts = self.hosts()
         hard = self.hard(hosts)
-        reader = self.reader(list(hosts))
+        reader = harness.Reader(self.path("reader"), {name: ADDRESSES for name in hosts})
+        self.addCleanup(reader.kill)
         wait_published(20)  # in seconds, though they need to be renewed once a minute only
         hard.kill()
         for _ in range(KILLS):
@@ -118,9 +93,7 @@ class Crashes(harness.TestCase):
         hard.stop()
         self.assert_whole(hosts)
         self.assertEqual(files(), FILES)
-        self.assertIn("asked 100\n", reader.log_text())
-        reader.kill(signal.SIGTERM)
-        self.assertEqual(reader.popen.returncode, 0, reader.log_text())
+        reader.stop()
 
 
 harness.main()

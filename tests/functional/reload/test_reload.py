@@ -1,11 +1,15 @@
 """SIGHUP: a good configuration is taken over, keeping what is known; a bad one changes nothing."""
 
+import collections
 import json
 import os
 import subprocess
+import sys
+import time
 
 import harness
 
+MANY = 10000 if os.environ.get("HAR_LONG") else 2000
 ONE, TWO, THREE = "one.example.com", "two.example.com", "three.example.com"
 
 
@@ -93,6 +97,67 @@ class Reload(harness.TestCase):
         self.assertEqual(len(hard.events(event="state", host=ONE)), 1)
         harness.wait_until(lambda: self.servers[1].stats()["line"] == "GET /health HTTP/1.1",
                            "a check of the new path")
+
+    def test_checks_under_way_go_on_unless_their_server_is_gone(self):
+        """Nobody says a word: who stays is not asked again, and who is gone is hung up on."""
+        hosts = {name: {**self.host(place), "check": {"interval": "200ms", "timeout": "1m"}}
+                 for place, name in enumerate((ONE, TWO, THREE), 1)}
+        hard = self.hard(hosts)
+        for server in self.servers:
+            server.set(mode="hang")
+        harness.wait_until(lambda: all(map(harness.established, self.servers)), "three checks")
+        harness.wait_until(lambda: all(
+            server.stats()["connections"] == server.stats()["requests"]
+            for server in self.servers), "three questions")
+        own = harness.established(self.servers[0])
+        before = [server.stats()["connections"] for server in self.servers]
+        del hosts[TWO]
+        hosts[THREE]["check"] = {**hosts[THREE]["check"], "path": "/health"}
+        for _ in range(2):
+            self.reload(hard, hosts)
+            harness.wait_until(lambda: not harness.established(self.servers[1]), "the end of one")
+            harness.wait_until(lambda: self.servers[2].stats()["line"] == "GET /health HTTP/1.1",
+                               "another question")
+            self.assertEqual(harness.established(self.servers[0]), own)
+            self.assertEqual(len(harness.established(self.servers[2])), 1)
+            self.assertEqual([server.stats()["connections"] for server in self.servers],
+                             [before[0], before[1], before[2] + 1])
+            hosts["four.example.com"] = {"candidates": ["127.0.1.4"], "check": {"type": "none"}}
+        self.assert_answer("four.example.com", ["127.0.1.4"])
+
+    @staticmethod
+    def many(other):
+        """Addresses by name. In the other configuration a quarter of the hosts are other ones, and
+        another quarter has moved."""
+        return {f"{'other' if other and number % 4 == 0 else 'host'}{number}.example.com":
+                f"127.{2 if other and number % 4 == 1 else 1}.{number // 250}.{number % 250 + 1}"
+                for number in range(MANY)}
+
+    def test_nobody_notices_the_reload_of_very_many(self):
+        """Programs look up names without pause and never miss one that stays."""
+        everywhere = self.server("0.0.0.0")
+        variants = [self.many(False), self.many(True)]
+        hosts = [{name: {"candidates": [address]} for name, address in variant.items()}
+                 for variant in variants]
+        top = {"defaults": {"check": {"type": "tcp", "port": everywhere.port, "interval": "1h"}}}
+        hard = self.hard(hosts[0], "-v", **top)
+        stay = {name: sorted({variant[name] for variant in variants})
+                for name in variants[0].keys() & variants[1].keys()}
+        reader = harness.Reader(self.path("reader"), stay)
+        self.addCleanup(reader.kill)
+        for number in (1, 2, 3):
+            now, was = variants[number % 2], variants[(number + 1) % 2]
+            new = next(name for name in now if name not in was)
+            hard.configure({"hosts": hosts[number % 2], **top})
+            begun = time.monotonic()
+            hard.reload()
+            self.assert_answer(new, [now[new]])
+            print(f"{MANY} hosts reloaded in {time.monotonic() - begun:.3f} s", file=sys.stderr)
+            self.assert_answer(next(name for name in was if name not in now), [])
+        reader.stop()
+        known = collections.Counter(event["host"] for event in hard.events(event="state"))
+        self.assertEqual({known[name] for name, addresses in stay.items() if len(addresses) == 1},
+                         {1})
 
     def test_bad_configuration_keeps_the_old_one(self):
         hard = self.hard({ONE: self.host(1, 2)})
