@@ -131,11 +131,11 @@ def hard_config(work, hosts, selection="ordered", interval_s=INTERVAL_S, ranking
 
 
 class Gdnsd(Daemon):
-    def __init__(self, work, config, zones={}):
+    def __init__(self, work, config, zones=()):
         for folder in ("gdnsd/zones", "gdnsd.run", "gdnsd.state"):
             (work / folder).mkdir(parents=True, exist_ok=True)
         (work / "gdnsd/config").write_text(config)
-        for name, zone in zones.items():
+        for name, zone in zones:
             (work / "gdnsd/zones" / name).write_text(zone)
         super().__init__("gdnsd", ["gdnsd", "-c", work / "gdnsd", "start"], work)
 
