@@ -15,6 +15,14 @@ void config_free(struct config *config)
     free(whole);
 }
 
+size_t config_count_candidates(const struct config *config)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < config->host_count; i++)
+        count += config->hosts[i].candidate_count;
+    return count;
+}
+
 const char *check_type_text(enum check_type type)
 {
     return schema_word(schema_object(SCOPE_CHECK)->keys[CHECK_KEY_TYPE].words, (int)type);
@@ -58,4 +66,49 @@ bool config_check_equal(const struct config_check *a, const struct config_check 
            same_text(a->send, b->send) && same_text(a->expect, b->expect) &&
            same_text(a->ca_file, b->ca_file) && same_text(a->cert_file, b->cert_file) &&
            same_text(a->key_file, b->key_file);
+}
+
+/* --- Fingerprint -------------------------------------------------------------------------------
+ * FNV-1a, 64 bits: www.isthe.com/chongo/tech/comp/fnv. No secret, no adversary.
+ */
+
+static uint64_t mix_bytes(uint64_t hash, const void *bytes, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        hash = (hash ^ ((const unsigned char *)bytes)[i]) * UINT64_C(0x100000001b3);
+    return hash;
+}
+
+static uint64_t mix_number(uint64_t hash, uint64_t number)
+{
+    return mix_bytes(hash, &number, sizeof number);
+}
+
+static uint64_t mix_text(uint64_t hash, const char *text)
+{
+    if (text == NULL)
+        return mix_number(hash, 0);
+    return mix_bytes(mix_number(hash, 1), text, strlen(text) + 1);
+}
+
+uint64_t config_check_fingerprint(const struct config_check *check)
+{
+    uint64_t hash = UINT64_C(0xcbf29ce484222325);
+    hash = mix_number(hash, (uint64_t)check->type);
+    hash = mix_number(hash, check->port);
+    hash = mix_number(hash, (uint64_t)check->method);
+    hash = mix_number(hash, check->tls_verify);
+    hash = mix_text(hash, check->host);
+    hash = mix_text(hash, check->path);
+    hash = mix_number(hash, check->header_count);
+    for (size_t i = 0; i < check->header_count; i++)
+        hash = mix_text(hash, check->headers[i]);
+    hash = mix_number(hash, check->status_count);
+    for (size_t i = 0; i < check->status_count; i++)
+        hash = mix_number(hash, (uint64_t)check->statuses[i].low << 16 | check->statuses[i].high);
+    const char *const texts[] = {check->body,    check->body_regex, check->send,    check->expect,
+                                 check->ca_file, check->cert_file,  check->key_file};
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
+        hash = mix_text(hash, texts[i]);
+    return hash;
 }

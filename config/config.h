@@ -115,6 +115,8 @@ void config_report_done(struct config_report *report);
 int config_load(const char *path, struct config **out, struct config_report *report);
 void config_free(struct config *config);
 
+size_t config_count_candidates(const struct config *config);
+
 /* The configuration in full, every default written out, as JSON that config_load reads back to the
  * same config. A new string for free(3), or NULL without memory. */
 char *config_dump(const struct config *config);
@@ -123,6 +125,9 @@ char *config_dump(const struct config *config);
  * ask, how long they wait and what changes a state (interval, fast_interval, timeout, tripwire,
  * rise, fall) may differ. */
 bool config_check_equal(const struct config_check *a, const struct config_check *b);
+/* A number that equal checks share and others do not, for all practical purposes; on machines of
+ * one byte order. */
+uint64_t config_check_fingerprint(const struct config_check *check);
 
 /* The word for it in a configuration file. Never NULL. */
 const char *check_type_text(enum check_type type);

@@ -44,7 +44,7 @@ static const struct schema_word families[] = {{"any", FAMILY_ANY},
 #define PATH_BYTES .min = 1, .max = 4000
 #define SOCKET_BYTES 107 /* that fit a socket's address with their NUL */
 _Static_assert(SOCKET_BYTES < sizeof((struct sockaddr_un *)0)->sun_path, "unix(7) has less room");
-_Static_assert(sizeof HAR_CONTROL_SOCKET - 1 <= SOCKET_BYTES, "--runstatedir is too long for unix(7)");
+_Static_assert(sizeof HAR_CONTROL_SOCKET - 1 <= SOCKET_BYTES, "configure sees to it");
 
 #define AT(member) .offset = offsetof(struct config, member)
 static const struct schema_key top_keys[] = {

@@ -26,12 +26,15 @@ struct host_leader {
     int64_t switched_us;             /* when one was last left for a faster one; 0: never */
 };
 
+struct name_watch;
+
 /* What is known of a candidate as a whole. */
 struct host_candidate {
     bool resolved; /* not waiting to hear of its name for the first time */
     enum override override;
     int64_t override_until_us; /* monotonic, or HOST_NO_END */
     char *override_reason;     /* the operator's words, or NULL */
+    struct name_watch *watch;  /* the monitor's, of its name; or NULL */
 };
 
 #define HOST_NO_END INT64_MAX
@@ -43,6 +46,7 @@ struct host {
     size_t endpoint_count;       /* at most RANK_ENTRIES_MAX */
     struct host_answer answer;   /* what it answers now */
     struct host_answer good;     /* FAILURE_LAST: the last one given by somebody eligible */
+    bool good_is_new;            /* who remembers it clears this */
     bool failing;                /* nobody was eligible, failure_mode gave the answer */
     bool restored;               /* the answer is that of an earlier run */
     /* For the switch rules. Before the first round is over only who led in an earlier run does: who
@@ -86,6 +90,17 @@ bool host_override(struct host *host, const struct config_candidate *candidate,
 
 enum override endpoint_override(const struct endpoint *endpoint);
 
+/* The endpoint of that candidate and address; or NULL. */
+struct endpoint *host_find_endpoint(const struct host *host,
+                                    const struct config_candidate *candidate,
+                                    const struct har_address *address);
+
+/* An address that the candidate, a host name, had in an earlier run: an endpoint, until
+ * host_resolved knows better; it does not count as resolved. The endpoint, which may have been
+ * there; NULL if it is not wanted, or without memory or room. */
+struct endpoint *host_recall(struct host *host, const struct config_candidate *candidate,
+                             const struct har_address *address);
+
 /* Moves over from old, a host of the same name, the answer, what the switch rules remember, the
  * endpoints whose address and check are the same, and the overrides of candidates with the same
  * label. Names are not asked again: their endpoints come along. False without memory: then nothing
@@ -97,6 +112,9 @@ bool host_inherit(struct host *host, struct host *old);
  * named none of them, one is up. Addresses of names that nobody could resolve so far stand longer:
  * until an endpoint is up. Passed over unless it is one that the configuration can give. */
 void host_restore(struct host *host, const struct ranking_row *row);
+
+/* The last good answer of an earlier run; with another failure_mode nothing. */
+void host_restore_good(struct host *host, const struct ranking_row *row);
 
 /* Ranks the host anew, unless nobody is there to be ranked yet; now_us is monotonic. Returns true
  * when its answer changed, then *was is the addresses before, NULL if there was none, for free(3).

@@ -193,7 +193,7 @@ static void remember_good(struct host *host)
     const struct ranking_row now = row_of(&host->answer);
     if (host->config->failure_mode == FAILURE_LAST && now.addresses != NULL &&
         !is_same(&host->good, &now))
-        answer_set(&host->good, &now);
+        host->good_is_new |= answer_set(&host->good, &now);
 }
 
 /* Who led then leads on. */
@@ -224,6 +224,16 @@ void host_restore(struct host *host, const struct ranking_row *row)
     restore_leaders(host);
     if (strcmp(known.status, RANKING_STATUS_ANSWER) == 0)
         remember_good(host);
+}
+
+void host_restore_good(struct host *host, const struct ranking_row *row)
+{
+    const char *status = known_status(row->status);
+    if (host->config->failure_mode != FAILURE_LAST || status == NULL)
+        return;
+    struct ranking_row known = *row;
+    known.status = status;
+    answer_set(&host->good, &known);
 }
 
 /* --- The answer of now -------------------------------------------------------------------------

@@ -175,6 +175,39 @@ bool host_resolved(struct host *host, const struct config_candidate *candidate,
     return true;
 }
 
+struct endpoint *host_find_endpoint(const struct host *host,
+                                    const struct config_candidate *candidate,
+                                    const struct har_address *address)
+{
+    return find_endpoint(host->endpoints, host->endpoint_count, candidate, address);
+}
+
+struct endpoint *host_recall(struct host *host, const struct config_candidate *candidate,
+                             const struct har_address *address)
+{
+    struct endpoint *endpoint = host_find_endpoint(host, candidate, address);
+    if (endpoint != NULL || candidate->host_name == NULL ||
+        host->endpoint_count == RANK_ENTRIES_MAX ||
+        !host_wants_family(host->config, address->family))
+        return endpoint;
+    struct roll roll;
+    if (!roll_init(&roll, host->endpoint_count, 1))
+        return NULL;
+    for (size_t i = 0; i < host->config->candidate_count; i++) {
+        roll_keep_all(&roll, host, &host->config->candidates[i]);
+        if (&host->config->candidates[i] != candidate)
+            continue;
+        endpoint = endpoint_new(host, candidate, address);
+        if (endpoint == NULL) {
+            free(roll.endpoints);
+            return NULL;
+        }
+        roll_add(&roll, endpoint);
+    }
+    roll_install(&roll, host);
+    return endpoint;
+}
+
 /* --- The next configuration --------------------------------------------------------------------
  */
 

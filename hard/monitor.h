@@ -78,8 +78,10 @@ struct monitor_round *monitor_check(struct monitor *monitor, struct host *host,
 /* Takes NULL. */
 void monitor_round_cancel(struct monitor_round *round);
 
-/* What became of a candidate that is a host name. UNKNOWN for one that is not. */
-enum candidates_state monitor_name_state(const struct monitor *monitor,
-                                         const struct config_candidate *candidate);
+/* What became of a candidate that is a host name, and of its questions. UNKNOWN and no question for
+ * one that is not. */
+enum candidates_state monitor_name_state(const struct host *host,
+                                         const struct config_candidate *candidate,
+                                         struct candidates_counters *counters);
 
 #endif

@@ -36,14 +36,15 @@ static bool names_build(struct table *table)
     return true;
 }
 
-/* Afterwards the counts of those without a result are right, whatever was inherited. */
-static void count_unanswered(struct table *table)
+void table_recount(struct table *table)
 {
     table->unanswered = 0;
     for (size_t i = 0; i < table->host_count; i++) {
         const struct host *host = &table->hosts[i];
         for (size_t j = 0; j < host->endpoint_count; j++)
             table->unanswered += !host->endpoints[j]->answered;
+        for (size_t j = 0; j < host->config->candidate_count; j++)
+            table->unanswered += !host->candidates[j].resolved;
     }
 }
 
@@ -60,7 +61,7 @@ static bool table_build(struct table *table)
     }
     if (!names_build(table))
         return false;
-    count_unanswered(table);
+    table_recount(table);
     return true;
 }
 
@@ -94,13 +95,19 @@ void table_free(struct table *table)
 /* --- Restoring ---------------------------------------------------------------------------------
  */
 
-void table_restore(struct table *table, const struct ranking_row *row)
+struct host *table_find(const struct table *table, const char *name)
 {
-    const struct host_name wanted = {.name = row->name};
+    const struct host_name wanted = {.name = name};
     const struct host_name *found =
         bsearch(&wanted, table->names, table->name_count, sizeof *table->names, compare_names);
-    if (found != NULL && row->alias_of == NULL)
-        host_restore(found->host, row);
+    return found != NULL ? found->host : NULL;
+}
+
+void table_restore(struct table *table, const struct ranking_row *row)
+{
+    struct host *host = table_find(table, row->name);
+    if (host != NULL && row->alias_of == NULL)
+        host_restore(host, row);
 }
 
 /* Both are sorted by name: one walk along both. */
@@ -114,7 +121,7 @@ void table_inherit(struct table *table, struct table *old)
         i += order <= 0;
         j += order >= 0;
     }
-    count_unanswered(table);
+    table_recount(table);
 }
 
 /* --- Answering ---------------------------------------------------------------------------------

@@ -19,7 +19,7 @@ struct table {
     struct host_name *names;
     struct ranking_row *rows;
     size_t name_count;
-    size_t unanswered; /* endpoints that have not answered */
+    size_t unanswered; /* endpoints that have not answered, and names not heard of yet */
 };
 
 /* Takes ownership of config unless it fails, which is NULL with error set. Every endpoint is
@@ -33,6 +33,12 @@ void table_inherit(struct table *table, struct table *old);
 
 /* The answer of an earlier run for the host of that name: see host_restore. */
 void table_restore(struct table *table, const struct ranking_row *row);
+
+/* The host that has the name, its own or an alias: a key (common/name.h). Or NULL. */
+struct host *table_find(const struct table *table, const char *name);
+
+/* Endpoints came or went: unanswered is counted anew. */
+void table_recount(struct table *table);
 
 /* Notes the first result of an endpoint. */
 void table_answered(struct table *table, struct endpoint *endpoint);

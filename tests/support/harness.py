@@ -24,6 +24,7 @@ import faulthandler
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import sys
@@ -31,7 +32,7 @@ import tempfile
 import unittest
 
 # Tests use these through this module.
-from machine import (BUILD, DEADLINE_S, IPV6, RANKING, enter, furnish, have_ipv6, make,
+from machine import (BUILD, CONTROL, DEADLINE_S, IPV6, RANKING, STATE, enter, furnish, have_ipv6, make,
                      make_private, require, run, set_nsswitch, wait_until, write)
 from servers import Authority, Dns, Nginx, Process, Server
 
@@ -154,9 +155,10 @@ def look_up(call, name, *more, program=(LOOKUP_CLIENT,), **options):
 
 
 def forget_ranking():
-    """So that the next test's daemon starts without one."""
+    """So that the next test's daemon starts without one, and without a state."""
     for name in os.listdir(os.path.dirname(RANKING)):
         os.unlink(os.path.join(os.path.dirname(RANKING), name))
+    shutil.rmtree(os.path.dirname(STATE), ignore_errors=True)
 
 
 def read_ranking(path=RANKING):

@@ -14,6 +14,8 @@ if "HAR_BUILDDIR" not in os.environ:
     sys.exit("run it through make, which knows the paths: make check TESTS=... (tests/README)")
 BUILD = os.environ["HAR_BUILDDIR"]
 RANKING = os.environ["HAR_RANKING_DB"]
+STATE = os.environ["HAR_STATE_DB"]
+CONTROL = os.environ["HAR_CONTROL_SOCKET"]
 DEADLINE_S = 20  # for what takes a second on an idle machine
 
 NSSWITCH = "passwd: files\ngroup: files\nhosts: {hosts}\n"
@@ -92,7 +94,7 @@ def make_private(folder):
         f"lowerdir={folder},upperdir={layer}/upper,workdir={layer}/work", folder)
 
 
-def make_place_for_ranking(folder):
+def make_place(folder):
     """A private folder that every user reaches, also below a home that others may not enter."""
     above = [str(parent) for parent in reversed(pathlib.PurePath(folder).parents)] + [folder]
     existing = [parent for parent in above if os.path.isdir(parent)]
@@ -114,7 +116,8 @@ def furnish():
     run("mount", "-t", "tmpfs", "-o", "mode=755", "tmpfs", "/run")  # no nscd, no resolved
     os.mkdir(WORK)
     make_private("/etc")
-    make_place_for_ranking(os.path.dirname(RANKING))
+    make_place(os.path.dirname(RANKING))
+    make_place(os.path.dirname(os.path.dirname(STATE)))  # its own folder is hard's to make
 
     run("ip", "link", "set", "lo", "up")
     # With loopback addresses alone, AI_ADDRCONFIG (getent sets it) would hide whole families.

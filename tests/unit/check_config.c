@@ -790,6 +790,8 @@ static bool same_with(const char *check, const char *change)
     bool same = config_check_equal(candidates[0].check, candidates[1].check);
     ck_assert(same == config_check_equal(candidates[1].check, candidates[0].check));
     ck_assert(config_check_equal(candidates[0].check, candidates[0].check));
+    ck_assert(same == (config_check_fingerprint(candidates[0].check) ==
+                       config_check_fingerprint(candidates[1].check)));
     config_free(config);
     return same;
 }

@@ -441,6 +441,148 @@ START_TEST(the_last_good_answer_is_inherited_if_it_can_be_given)
 }
 END_TEST
 
+/* --- Overrides -------------------------------------------------------------------------------- */
+
+START_TEST(an_override_is_of_the_candidate)
+{
+    struct table *table = host_of("\"candidates\": [\"name.example\", \"192.0.2.9\"]");
+    struct host *host = &table->hosts[0];
+    const struct config_candidate *name = host_find_candidate(host, "name.example");
+    ck_assert_ptr_eq(name, &host->config->candidates[0]);
+    ck_assert_ptr_null(host_find_candidate(host, "nobody"));
+    ck_assert(host_override(host, name, OVERRIDE_DRAIN, 7, "why"));
+    host_resolve(host, 0, "192.0.2.1 192.0.2.2");
+    ck_assert_int_eq(endpoint_override(host->endpoints[0]), OVERRIDE_DRAIN);
+    ck_assert_int_eq(endpoint_override(host->endpoints[1]), OVERRIDE_DRAIN);
+    ck_assert_int_eq(endpoint_override(host->endpoints[2]), OVERRIDE_NONE);
+    ck_assert(host_override(host, name, OVERRIDE_UP, 8, NULL));
+    ck_assert_int_eq(endpoint_override(host->endpoints[1]), OVERRIDE_UP);
+    ck_assert_ptr_null(host->candidates[0].override_reason);
+    table_free(table);
+}
+END_TEST
+
+START_TEST(overrides_are_inherited_by_label)
+{
+    struct table *table = host_of("\"candidates\": [{\"address\": \"192.0.2.1\", \"name\": \"a\"}, "
+                                  "{\"address\": \"192.0.2.2\", \"name\": \"b\"}]");
+    struct host *host = &table->hosts[0];
+    ck_assert(host_override(host, &host->config->candidates[0], OVERRIDE_DOWN, 77, "upgrade"));
+    ck_assert(host_override(host, &host->config->candidates[1], OVERRIDE_UP, 78, "gone"));
+    table = host_next(table, "\"candidates\": [\"192.0.2.2\", {\"address\": \"192.0.2.7\", "
+                             "\"name\": \"a\", \"check\": {\"port\": 81}}]");
+    host = &table->hosts[0];
+    ck_assert_int_eq(host->candidates[0].override, OVERRIDE_NONE);
+    ck_assert_int_eq(host->candidates[1].override, OVERRIDE_DOWN);
+    ck_assert_int_eq(host->candidates[1].override_until_us, 77);
+    ck_assert_str_eq(host->candidates[1].override_reason, "upgrade");
+    table_free(table);
+}
+END_TEST
+
+/* --- What an earlier run knew ----------------------------------------------------------------- */
+
+START_TEST(recalled_addresses_are_endpoints_until_the_name_resolves)
+{
+    struct table *table = host_of(
+        "\"family\": \"ipv4\", \"candidates\": [\"192.0.2.9\", \"name.example\", \"192.0.2.8\"]");
+    struct host *host = &table->hosts[0];
+    const struct config_candidate *name = &host->config->candidates[1];
+    struct har_address one, two, six;
+    ck_assert_int_eq(har_address_parse("192.0.2.1", &one), 0);
+    ck_assert_int_eq(har_address_parse("192.0.2.2", &two), 0);
+    ck_assert_int_eq(har_address_parse("2001:db8::1", &six), 0);
+    struct endpoint *recalled = host_recall(host, name, &one);
+    ck_assert_ptr_nonnull(recalled);
+    ck_assert_ptr_eq(host_recall(host, name, &one), recalled);
+    ck_assert_ptr_eq(host_find_endpoint(host, name, &one), recalled);
+    ck_assert_ptr_nonnull(host_recall(host, name, &two));
+    ck_assert_ptr_null(host_recall(host, name, &six));
+    ck_assert_ptr_null(host_recall(host, &host->config->candidates[0], &two));
+    ck_assert_str_eq(host_endpoints(host), "192.0.2.9 192.0.2.1 192.0.2.2 192.0.2.8");
+    ck_assert(host_is_waiting(host));
+    host_resolve(host, 1, "");
+    ck_assert_str_eq(host_endpoints(host), "192.0.2.9 192.0.2.1 192.0.2.2 192.0.2.8");
+    ck_assert_uint_eq(host_resolve(host, 1, "192.0.2.1"), 1);
+    ck_assert_ptr_eq(host->endpoints[1], recalled);
+    table_free(table);
+}
+END_TEST
+
+START_TEST(a_host_has_room_for_so_many_recalled)
+{
+    struct table *table = host_of("\"candidates\": [\"name.example\"]");
+    struct host *host = &table->hosts[0];
+    for (unsigned i = 0; i < RANK_ENTRIES_MAX + 1; i++) {
+        struct har_address address;
+        char text[20];
+        sprintf(text, "10.0.%u.%u", i / 256, i % 256);
+        ck_assert_int_eq(har_address_parse(text, &address), 0);
+        ck_assert((host_recall(host, &host->config->candidates[0], &address) != NULL) ==
+                  (i < RANK_ENTRIES_MAX));
+    }
+    table_free(table);
+}
+END_TEST
+
+START_TEST(the_last_good_answer_of_an_earlier_run)
+{
+    const struct ranking_row row = {
+        .name = "a.example", .status = "answer", .addresses = "192.0.2.2", .answers = 1};
+    struct table *table = host_of(LAST);
+    struct host *host = &table->hosts[0];
+    host_restore_good(host, &row);
+    ck_assert(!host->good_is_new);
+    RESULTS(table, 0, 0);
+    assert_answer(table, 1, "192.0.2.2");
+    ck_assert(host->failing);
+    ck_assert(!host->good_is_new);
+    RESULTS(table, 5, 0);
+    assert_answer(table, 2, "192.0.2.1");
+    ck_assert(host->good_is_new);
+    table_free(table);
+
+    table = host_of(TWO);
+    host_restore_good(&table->hosts[0], &row);
+    ck_assert_ptr_null(table->hosts[0].good.addresses);
+    table_free(table);
+}
+END_TEST
+
+START_TEST(results_are_counted_by_their_kind)
+{
+    static const struct {
+        enum check_reason reason;
+        size_t counter;
+    } kinds[] = {
+        {REASON_OK, offsetof(struct endpoint_counters, successes)},
+        {REASON_DNS_FAILED, offsetof(struct endpoint_counters, other_errors)},
+        {REASON_CONNECT_REFUSED, offsetof(struct endpoint_counters, connect_errors)},
+        {REASON_CONNECT_TIMEOUT, offsetof(struct endpoint_counters, timeouts)},
+        {REASON_UNREACHABLE, offsetof(struct endpoint_counters, connect_errors)},
+        {REASON_TLS_FAILED, offsetof(struct endpoint_counters, connect_errors)},
+        {REASON_RESPONSE_TIMEOUT, offsetof(struct endpoint_counters, timeouts)},
+        {REASON_BAD_STATUS, offsetof(struct endpoint_counters, response_errors)},
+        {REASON_BAD_BODY, offsetof(struct endpoint_counters, response_errors)},
+        {REASON_CLOSED, offsetof(struct endpoint_counters, response_errors)},
+        {REASON_LOCAL_ERROR, offsetof(struct endpoint_counters, other_errors)},
+    };
+    for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
+        const struct check_result result = {
+            .reason = kinds[i].reason, .connect_us = 3, .total_us = 4};
+        struct endpoint_counters counters = {.last_success_s = 1, .last_failure_s = 1}, wanted;
+        bool ok = result.reason == REASON_OK;
+        endpoint_count(&counters, &result, 77);
+        wanted = (struct endpoint_counters){.last_success_s = ok ? 77 : 1,
+                                            .last_failure_s = ok ? 1 : 77,
+                                            .last_connect_us = ok ? 3 : 0,
+                                            .last_response_us = ok ? 4 : 0};
+        *(uint64_t *)(void *)((char *)&wanted + kinds[i].counter) = 1;
+        ck_assert_mem_eq(&counters, &wanted, sizeof wanted);
+    }
+}
+END_TEST
+
 /* --- The next configuration ------------------------------------------------------------------- */
 
 START_TEST(what_stayed_the_same_is_inherited)
@@ -751,6 +893,12 @@ static void add_leaders_and_failure(Suite *suite)
 static void add_earlier(Suite *suite)
 {
     TCase *tests = tcase_create("earlier configurations and runs");
+    tcase_add_test(tests, an_override_is_of_the_candidate);
+    tcase_add_test(tests, overrides_are_inherited_by_label);
+    tcase_add_test(tests, recalled_addresses_are_endpoints_until_the_name_resolves);
+    tcase_add_test(tests, a_host_has_room_for_so_many_recalled);
+    tcase_add_test(tests, the_last_good_answer_of_an_earlier_run);
+    tcase_add_test(tests, results_are_counted_by_their_kind);
     tcase_add_test(tests, what_stayed_the_same_is_inherited);
     tcase_add_test(tests, a_reload_keeps_the_leader_and_the_hold);
     tcase_add_test(tests, a_reconfigured_check_starts_unknown);

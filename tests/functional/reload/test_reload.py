@@ -68,12 +68,15 @@ class Reload(harness.TestCase):
     def test_a_second_daemon_is_refused(self):
         first = self.hard({ONE: self.host(1)})
         self.assert_answer(ONE, ["127.0.1.1"])
-        path = f"{self.folder}/second.json"
-        harness.write(path, json.dumps({"hosts": {TWO: self.host(2)}}))
-        second = subprocess.run([harness.HARD, "-c", path], stderr=subprocess.PIPE, text=True,
-                                timeout=harness.DEADLINE_S)
-        self.assertEqual(second.returncode, 1)
-        self.assertIn("another hard publishes there", second.stderr)
+        for other, message in (("state_db", "another hard publishes there"),
+                               ("ranking_db", "another hard keeps its state there")):
+            path = f"{self.folder}/second.json"
+            harness.write(path, json.dumps({other: f"{self.folder}/{other}",
+                                            "hosts": {TWO: self.host(2)}}))
+            second = subprocess.run([harness.HARD, "-c", path], stderr=subprocess.PIPE,
+                                    text=True, timeout=harness.DEADLINE_S)
+            self.assertEqual(second.returncode, 1)
+            self.assertIn(message, second.stderr)
         self.assertEqual(harness.getent(ONE), ["127.0.1.1"])
         self.assertEqual(first.events(event="publish-failed"), [])
 
