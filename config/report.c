@@ -61,8 +61,8 @@ static void line_end(struct loader *loader, struct line *line)
     loader->failed = true;
 }
 
-static void line_end_with(struct loader *loader, struct line *line, const char *format,
-                          va_list args)
+static __attribute__((format(printf, 3, 0))) void
+line_end_with(struct loader *loader, struct line *line, const char *format, va_list args)
 {
     vfprintf(line->out, format, args);
     line_end(loader, line);

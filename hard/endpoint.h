@@ -65,6 +65,7 @@ struct endpoint {
     struct tripwire *tripwire; /* or NULL */
     enum link_route route;     /* the way to it when last looked at */
     uint64_t vote;             /* local_fault's */
+    int64_t noted_us;          /* when the state was last told of it; 0: never */
 };
 
 /* Of that host, in no list yet: unknown, or up with check none. NULL without memory. For free(3),

@@ -194,10 +194,10 @@ int monitor_configure(struct monitor *monitor, struct config *config, struct har
 static size_t checks_at_once(void)
 {
     struct rlimit limit;
-    if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur == RLIM_INFINITY)
+    if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur > SIZE_MAX)
         return SIZE_MAX;
-    return limit.rlim_cur > 2 * DESCRIPTORS_KEPT ? limit.rlim_cur - DESCRIPTORS_KEPT
-                                                 : limit.rlim_cur / 4 + 1;
+    size_t all = (size_t)limit.rlim_cur;
+    return all > 2 * DESCRIPTORS_KEPT ? all - DESCRIPTORS_KEPT : all / 4 + 1;
 }
 
 struct monitor *monitor_new(const struct monitor_parts *parts, struct har_error *error)
@@ -230,8 +230,10 @@ void monitor_free(struct monitor *monitor)
 {
     if (monitor == NULL)
         return;
-    if (monitor->table != NULL)
+    if (monitor->table != NULL) {
+        keep_note_all(monitor);
         retire(monitor->table);
+    }
     while (monitor->rounds != NULL)
         monitor_round_cancel(monitor->rounds);
     ev_timer_stop(monitor->parts.loop, &monitor->override_timer);

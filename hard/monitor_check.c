@@ -105,11 +105,12 @@ static void remember(struct endpoint *endpoint, enum health_state was,
     endpoint->reason = result->reason;
     memcpy(endpoint->detail, result->detail, sizeof endpoint->detail);
     endpoint_count(&endpoint->counters, result, time(NULL));
-    if (endpoint->health.state != was) {
+    bool changed = endpoint->health.state != was;
+    if (changed) {
         endpoint->since_us = har_now_us();
         keep_note_transition(endpoint, was, result);
     }
-    keep_note_endpoint(endpoint);
+    keep_note_endpoint(endpoint, changed);
 }
 
 /* --- Tripwires ---------------------------------------------------------------------------------

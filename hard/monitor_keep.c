@@ -11,6 +11,7 @@
 #include "hard/state.h"
 
 #define FLUSH_S 30.
+#define NOTE_US 30000000 /* an endpoint whose state stays is not noted more often */
 
 /* --- Rows --------------------------------------------------------------------------------------
  */
@@ -45,8 +46,9 @@ static struct state_endpoint key_of(const char *host, const struct endpoint *end
                                    .port = endpoint->target.check->port};
 }
 
-void keep_note_endpoint(const struct endpoint *endpoint)
+static void note_endpoint(struct endpoint *endpoint)
 {
+    endpoint->noted_us = har_now_us();
     struct state_endpoint row = key_of(endpoint->host->config->name, endpoint);
     row.question = fingerprint(endpoint->candidate);
     row.health = endpoint->health;
@@ -55,6 +57,12 @@ void keep_note_endpoint(const struct endpoint *endpoint)
     row.counters = endpoint->counters;
     add_name_counters(endpoint, &row.counters);
     state_note_endpoint(endpoint->monitor->state, &row);
+}
+
+void keep_note_endpoint(struct endpoint *endpoint, bool changed)
+{
+    if (changed || endpoint->noted_us == 0 || har_now_us() - endpoint->noted_us >= NOTE_US)
+        note_endpoint(endpoint);
 }
 
 void keep_note_transition(const struct endpoint *endpoint, enum health_state was,
@@ -93,8 +101,8 @@ static void flush(struct monitor *monitor)
                   NULL);
 }
 
-void keep_note_override(struct monitor *monitor, const struct host *host,
-                        const struct config_candidate *candidate)
+static void note_override(struct monitor *monitor, const struct host *host,
+                          const struct config_candidate *candidate)
 {
     const struct host_candidate *overridden = host_candidate_of(host, candidate);
     int64_t left_us = overridden->override_until_us - har_now_us();
@@ -109,6 +117,12 @@ void keep_note_override(struct monitor *monitor, const struct host *host,
                          : now_s + (left_us > 1000000 ? left_us / 1000000 : 1),
         .reason = overridden->override_reason != NULL ? overridden->override_reason : ""};
     state_note_override(monitor->state, &row);
+}
+
+void keep_note_override(struct monitor *monitor, const struct host *host,
+                        const struct config_candidate *candidate)
+{
+    note_override(monitor, host, candidate);
     flush(monitor);
 }
 
@@ -152,11 +166,11 @@ static void note_host(struct monitor *monitor, struct host *host)
 {
     for (size_t i = 0; i < host->endpoint_count; i++) {
         if (host->endpoints[i]->judged)
-            keep_note_endpoint(host->endpoints[i]);
+            note_endpoint(host->endpoints[i]);
     }
     for (size_t i = 0; i < host->config->candidate_count; i++) {
         if (host->candidates[i].override != OVERRIDE_NONE)
-            keep_note_override(monitor, host, &host->config->candidates[i]);
+            note_override(monitor, host, &host->config->candidates[i]);
     }
     host->good_is_new = host->good.addresses != NULL;
     keep_note_good(monitor, host);

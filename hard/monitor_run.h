@@ -117,9 +117,10 @@ void keep_discard(struct kept *kept);
 bool keep_use(struct monitor *monitor, struct kept *kept);
 /* What is remembered of the hosts of a table, which are fresh. */
 void keep_restore(struct monitor *monitor, struct table *table);
-/* All of the present table: the state is a new one. */
+/* All of the present table: the state is a new one, or it is the end. */
 void keep_note_all(struct monitor *monitor);
-void keep_note_endpoint(const struct endpoint *endpoint);
+/* Soon, not each time; at once when its state changed. */
+void keep_note_endpoint(struct endpoint *endpoint, bool changed);
 void keep_note_transition(const struct endpoint *endpoint, enum health_state was,
                           const struct check_result *result);
 void keep_note_good(struct monitor *monitor, struct host *host);

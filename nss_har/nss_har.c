@@ -55,7 +55,14 @@ static enum nss_status ask(const char *name, int family, struct ranking_answer *
                            int *h_errnop, int32_t *ttlp)
 {
     struct timespec now;
-    clock_gettime(CLOCK_REALTIME_COARSE, &now); /* of seconds it knows as much, and costs less */
+    int saved_errno = errno;
+    /* Of seconds the coarse clock knows as much, and costs less. A sandbox may forbid it where it
+     * is no work of the vDSO, and 32 bits of seconds end in 2038. */
+    if (clock_gettime(CLOCK_REALTIME_COARSE, &now) != 0) {
+        int error = errno;
+        errno = saved_errno;
+        return unavailable(error, errnop, h_errnop);
+    }
     switch (ranking_lookup(HAR_RANKING_DB, name, family, now.tv_sec, answer)) {
     case RANKING_FOUND:
         return NSS_STATUS_SUCCESS;

@@ -365,8 +365,11 @@ static bool tree_search(struct btree *btree, const char *key, uint32_t key_bytes
     return damaged(btree);
 }
 
-int btree_find(struct btree *btree, int fd, const char *key, uint32_t key_bytes,
-               const uint8_t **row, uint32_t *row_bytes)
+/* Never inlined, as link-time optimisation would: what it puts on the stack is off it again when
+ * the row is read. */
+__attribute__((noinline)) int btree_find(struct btree *btree, int fd, const char *key,
+                                         uint32_t key_bytes, const uint8_t **row,
+                                         uint32_t *row_bytes)
 {
     struct cell cell;
     btree->fd = fd;

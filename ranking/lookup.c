@@ -108,11 +108,11 @@ static bool walk_next(struct walk *walk, int family, struct har_address *address
     return false;
 }
 
-/* Without state, two lookups in a row still differ by the time between them. The mixing is that of
- * splitmix64. */
+/* Without state, two lookups in a row still differ by the time between them; without a clock they
+ * do not. The mixing is that of splitmix64. */
 static uint64_t random_number(void)
 {
-    struct timespec now;
+    struct timespec now = {0};
     clock_gettime(CLOCK_MONOTONIC, &now);
     uint64_t bits = (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
     bits = (bits ^ bits >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
@@ -124,6 +124,9 @@ static uint64_t random_number(void)
  * 0 without a group. Returns false when an address is none. */
 static bool choose_first(const struct row *row, int family, unsigned *first)
 {
+    *first = 0;
+    if (record_is_null(&row->columns[RANKING_WEIGHTS]))
+        return true;
     struct walk walk = walk_along(row);
     struct har_address address;
     uint32_t weight, sum = 0;
@@ -131,7 +134,6 @@ static bool choose_first(const struct row *row, int family, unsigned *first)
         sum += weight;
     if (walk.at == NULL)
         return false;
-    *first = 0;
     uint32_t left = sum > 0 ? (uint32_t)(random_number() % sum) : 0;
     walk = walk_along(row);
     while (sum > 0 && walk_next(&walk, family, &address, &weight) && left >= weight) {
@@ -143,13 +145,11 @@ static bool choose_first(const struct row *row, int family, unsigned *first)
 
 /* Takes `limit` addresses of the family asked for: the one whose turn it is, then the first others.
  * Returns false when one is none. */
-static bool addresses_take(const struct row *row, int family, unsigned limit,
+static bool addresses_take(const struct row *row, int family, unsigned first, unsigned limit,
                            struct ranking_answer *answer)
 {
-    unsigned first = 0, others = 0;
+    unsigned others = 0;
     bool taken = false;
-    if (!record_is_null(&row->columns[RANKING_WEIGHTS]) && !choose_first(row, family, &first))
-        return false;
     struct walk walk = walk_along(row);
     struct har_address address;
     uint32_t weight;
@@ -193,22 +193,30 @@ static enum ranking_result absent(struct ranking_answer *answer, int error)
     return RANKING_ABSENT;
 }
 
-static enum ranking_result answer_from(const struct row *row, int family, int64_t now_s,
-                                       struct ranking_answer *answer)
+/* Never inlined: the search is over by now, and what this puts on the stack must not lie under it.
+ */
+static __attribute__((noinline)) enum ranking_result answer_from(const uint8_t *bytes,
+                                                                 uint32_t count, int family,
+                                                                 int64_t now_s,
+                                                                 struct ranking_answer *answer)
 {
-    const struct record_column *columns = row->columns;
-    if (row->expires_s <= now_s)
+    struct row row;
+    unsigned first;
+    if (!row_read(bytes, count, &row))
+        return absent(answer, EBADMSG);
+    if (row.expires_s <= now_s)
         return absent(answer, ESTALE);
-    if (text_equals(&columns[RANKING_STATUS], RANKING_STATUS_FAIL))
+    if (text_equals(&row.columns[RANKING_STATUS], RANKING_STATUS_FAIL))
         return RANKING_FAILING;
-    if (!text_equals(&columns[RANKING_STATUS], RANKING_STATUS_ANSWER))
+    if (!text_equals(&row.columns[RANKING_STATUS], RANKING_STATUS_ANSWER))
         return absent(answer, ENOENT);
-    if (!addresses_take(row, family, clamp_answers(row->answers), answer))
+    if (!choose_first(&row, family, &first) ||
+        !addresses_take(&row, family, first, clamp_answers(row.answers), answer))
         return absent(answer, EBADMSG);
     if (answer->count == 0)
         return RANKING_NODATA;
-    return canonical_take(&columns[RANKING_ALIAS_OF], answer) ? RANKING_FOUND
-                                                              : absent(answer, EBADMSG);
+    return canonical_take(&row.columns[RANKING_ALIAS_OF], answer) ? RANKING_FOUND
+                                                                  : absent(answer, EBADMSG);
 }
 
 static enum ranking_result ask(int fd, uint32_t name_bytes, int family, int64_t now_s,
@@ -216,14 +224,9 @@ static enum ranking_result ask(int fd, uint32_t name_bytes, int family, int64_t 
 {
     struct btree btree;
     const uint8_t *bytes;
-    uint32_t count;
+    uint32_t count = 0; /* for compilers that see less than btree_find's contract */
     int error = btree_find(&btree, fd, answer->name, name_bytes, &bytes, &count);
-    if (error != 0)
-        return absent(answer, error);
-    struct row row;
-    if (!row_read(bytes, count, &row))
-        return absent(answer, EBADMSG);
-    return answer_from(&row, family, now_s, answer);
+    return error == 0 ? answer_from(bytes, count, family, now_s, answer) : absent(answer, error);
 }
 
 /* Returns before a FIFO has a writer, follows no link, makes no terminal ours. */

@@ -233,7 +233,10 @@ static int write_all(int fd, const unsigned char *bytes, size_t count)
 static bool lives_in_memory(int fd)
 {
     struct statfs fs;
-    return fstatfs(fd, &fs) == 0 && (fs.f_type == TMPFS_MAGIC || fs.f_type == RAMFS_MAGIC);
+    if (fstatfs(fd, &fs) != 0)
+        return false;
+    uint32_t type = (uint32_t)fs.f_type; /* of another size and sign on each processor */
+    return type == TMPFS_MAGIC || type == RAMFS_MAGIC;
 }
 
 /* Asks the file system not to keep the time of access: on a file that every process of the machine

@@ -9,8 +9,6 @@
 #include <string.h>
 
 #define POISON 0xa5
-#define POISON_INT ((int)0xa5a5a5a5)
-#define ERRNO_BEFORE 4321 /* a value that no call sets */
 #define ADDRESSES_TEXT_MAX 512
 
 static void *symbol(void *module, const char *name)
@@ -36,15 +34,17 @@ void entry_points_load(const char *path, struct entry_points *points)
     points->four = (nss_gethostbyname4_r *)symbol(module, "_nss_har_gethostbyname4_r");
 }
 
-static int family_of(enum entry entry)
+int entry_family(enum entry entry)
 {
+    if (entry == ENTRY_4)
+        return AF_UNSPEC;
     return entry == ENTRY_2_IPV6 || entry == ENTRY_3_IPV6 ? AF_INET6 : AF_INET;
 }
 
 static enum nss_status dispatch(const struct entry_points *points, const char *name,
                                 size_t buffer_bytes, struct entry_call *call)
 {
-    const int family = family_of(call->entry);
+    const int family = entry_family(call->entry);
     switch (call->entry) {
     case ENTRY_1:
         return points->one(name, &call->host, call->buffer, buffer_bytes, &call->errnop,
@@ -71,7 +71,7 @@ void entry_call(const struct entry_points *points, enum entry entry, const char 
     memset(call, POISON, sizeof *call);
     call->entry = entry;
     call->tuples = NULL;
-    errno = ERRNO_BEFORE;
+    errno = ENTRY_ERRNO_BEFORE;
     call->status = dispatch(points, name, buffer_bytes, call);
     call->errno_after = errno;
 }
@@ -152,8 +152,8 @@ size_t entry_format(const struct entry_call *call, char text[ENTRY_LINE_MAX])
     char errnop[16];
     char errno_after[16];
     format_addresses(call, addresses);
-    format_error(call->errnop, POISON_INT, errnop);
-    format_error(call->errno_after, ERRNO_BEFORE, errno_after);
+    format_error(call->errnop, ENTRY_UNTOLD, errnop);
+    format_error(call->errno_after, ENTRY_ERRNO_BEFORE, errno_after);
     int length =
         snprintf(text, ENTRY_LINE_MAX,
                  "entry=%s status=%s h_errno=%s errnop=%s errno=%s outputs=%s"

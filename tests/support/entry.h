@@ -11,6 +11,9 @@
 #define ENTRY_BUFFER_BYTES 1024
 #define ENTRY_LINE_MAX 1024
 
+#define ENTRY_UNTOLD ((int)0xa5a5a5a5) /* what errnop and h_errnop hold before the call */
+#define ENTRY_ERRNO_BEFORE 4321        /* and errno; no call sets it to that */
+
 enum entry { ENTRY_1, ENTRY_2_IPV4, ENTRY_2_IPV6, ENTRY_3_IPV4, ENTRY_3_IPV6, ENTRY_4, ENTRIES };
 
 struct entry_points {
@@ -40,6 +43,9 @@ void entry_points_load(const char *module, struct entry_points *points);
 /* Makes no system call of its own. buffer_bytes: of the buffer, how many the module may use. */
 void entry_call(const struct entry_points *points, enum entry entry, const char *name,
                 size_t buffer_bytes, struct entry_call *call);
+
+/* What it asks for; AF_UNSPEC for ENTRY_4. */
+int entry_family(enum entry entry);
 
 /* "1", "2-ipv4", ... */
 const char *entry_name(enum entry entry);

@@ -3,16 +3,14 @@
 #include "tests/support/host_program.h"
 
 #include <arpa/inet.h>
-#include <dlfcn.h>
 #include <errno.h>
 #include <netdb.h>
 #include <nss.h>
-#include <stdbool.h>
 #include <string.h>
 #include <sys/socket.h>
 
-#define POISON 4321       /* a value that no call sets */
-#define ANSWER_BYTES 1024 /* what getaddrinfo(3) begins with */
+#include "tests/support/entry.h"
+
 #define NEXT_SERVICE "192.0.2.99"
 
 /* --- Questions: the story publishes these names, and all of them as NEXT_SERVICE in /etc/hosts,
@@ -47,10 +45,10 @@ static const struct outcome {
     int gai;
     enum nss_status status;
     int h_error;
-    int error; /* POISON: not told */
+    int error; /* ENTRY_UNTOLD: none */
 } outcomes[] = {
-    [FOUND] = {0, NSS_STATUS_SUCCESS, NETDB_SUCCESS, POISON},
-    [NODATA] = {EAI_NODATA, NSS_STATUS_NOTFOUND, NO_DATA, POISON},
+    [FOUND] = {0, NSS_STATUS_SUCCESS, NETDB_SUCCESS, ENTRY_UNTOLD},
+    [NODATA] = {EAI_NODATA, NSS_STATUS_NOTFOUND, NO_DATA, ENTRY_UNTOLD},
     [FAILING] = {EAI_AGAIN, NSS_STATUS_TRYAGAIN, TRY_AGAIN, EAGAIN},
     [ABSENT] = {0, NSS_STATUS_UNAVAIL, NO_RECOVERY, ENOENT},
 };
@@ -104,7 +102,7 @@ static void ask_getaddrinfo(const struct question *question, const char *address
 
 static void ask_gethostbyname(const struct question *question, const char *address)
 {
-    h_errno = POISON;
+    h_errno = ENTRY_UNTOLD;
     const struct hostent *host = gethostbyname(question->name);
     expect_number(question, "gethostbyname", "an answer", host != NULL, address != NULL);
     if (host != NULL)
@@ -147,104 +145,43 @@ void expect_next_service(void)
 
 /* --- Through the module's entry points -------------------------------------------------------- */
 
-enum entry { BY_NAME, BY_NAME2, BY_NAME3, BY_NAME4, ENTRIES };
-
-static const char *const entry_names[] = {"_nss_har_gethostbyname_r", "_nss_har_gethostbyname2_r",
-                                          "_nss_har_gethostbyname3_r", "_nss_har_gethostbyname4_r"};
-
-/* The addresses of the entry points in a process. Threads may race to set them: to the same. */
-static void *entry_points[ENTRIES];
+/* Threads may race to set them: to the same. */
+static struct entry_points entry_points;
 
 void load_module(void)
 {
-    void *module = dlopen("libnss_har.so.2", RTLD_NOW);
-    if (module == NULL)
-        fail("dlopen: %s", dlerror());
-    for (int entry = 0; entry < ENTRIES; entry++) {
-        entry_points[entry] = dlsym(module, entry_names[entry]);
-        if (entry_points[entry] == NULL)
-            fail("dlsym: %s", dlerror());
-    }
-}
-
-struct reply {
-    enum nss_status status;
-    int error;       /* what errnop was told */
-    int errno_after; /* errno itself, to which errnop does not point */
-    int h_error;
-    int family;
-    const void *address;
-};
-
-static struct reply call_host(enum entry entry, const struct question *question, char *buffer)
-{
-    struct reply reply = {.error = POISON, .h_error = POISON};
-    struct hostent host = {.h_name = NULL};
-    if (entry == BY_NAME)
-        reply.status = ((nss_gethostbyname_r *)entry_points[entry])(
-            question->name, &host, buffer, ANSWER_BYTES, &reply.error, &reply.h_error);
-    else if (entry == BY_NAME2)
-        reply.status = ((nss_gethostbyname2_r *)entry_points[entry])(
-            question->name, question->family, &host, buffer, ANSWER_BYTES, &reply.error,
-            &reply.h_error);
-    else
-        reply.status = ((nss_gethostbyname3_r *)entry_points[entry])(
-            question->name, question->family, &host, buffer, ANSWER_BYTES, &reply.error,
-            &reply.h_error, NULL, NULL);
-    if (reply.status == NSS_STATUS_SUCCESS) {
-        reply.family = host.h_addrtype;
-        reply.address = host.h_addr_list[0];
-    }
-    return reply;
-}
-
-static struct reply call_tuples(const struct question *question, char *buffer)
-{
-    struct reply reply = {.error = POISON, .h_error = POISON};
-    struct gaih_addrtuple *tuple = NULL;
-    reply.status = ((nss_gethostbyname4_r *)entry_points[BY_NAME4])(
-        question->name, &tuple, buffer, ANSWER_BYTES, &reply.error, &reply.h_error, NULL);
-    if (reply.status == NSS_STATUS_SUCCESS) {
-        reply.family = tuple->family;
-        reply.address = tuple->addr;
-    }
-    return reply;
-}
-
-static bool takes(enum entry entry, int family)
-{
-    if (entry == BY_NAME)
-        return family == AF_INET;
-    return (family == AF_UNSPEC) == (entry == BY_NAME4);
+    entry_points_load("libnss_har.so.2", &entry_points);
 }
 
 static void ask_entry(enum entry entry, const struct question *question,
                       const struct outcome *expected)
 {
-    char buffer[ANSWER_BYTES];
-    errno = POISON;
-    struct reply reply =
-        entry == BY_NAME4 ? call_tuples(question, buffer) : call_host(entry, question, buffer);
-    reply.errno_after = errno;
-    const char *call = entry_names[entry];
-    expect_number(question, call, "the status", reply.status, expected->status);
-    expect_number(question, call, "*errnop", reply.error, expected->error);
-    expect_number(question, call, "errno", reply.errno_after, POISON);
-    expect_number(question, call, "h_errno", reply.h_error, expected->h_error);
-    if (reply.status == NSS_STATUS_SUCCESS)
-        expect_address(question, call, reply.family, reply.address, question->address);
+    struct entry_call call;
+    const char *name = entry_name(entry);
+    entry_call(&entry_points, entry, question->name, sizeof call.buffer, &call);
+    expect_number(question, name, "the status", call.status, expected->status);
+    expect_number(question, name, "*errnop", call.errnop, expected->error);
+    expect_number(question, name, "errno", call.errno_after, ENTRY_ERRNO_BEFORE);
+    expect_number(question, name, "h_errno", call.h_errnop, expected->h_error);
+    if (call.status != NSS_STATUS_SUCCESS)
+        return;
+    if (entry == ENTRY_4)
+        expect_address(question, name, call.tuples->family, call.tuples->addr, question->address);
+    else
+        expect_address(question, name, call.host.h_addrtype, call.host.h_addr_list[0],
+                       question->address);
 }
 
 /* expected: of every question, or NULL for what each says. */
 static int ask_entries(const struct outcome *expected)
 {
     int lookups = 0;
-    if (entry_points[0] == NULL)
+    if (entry_points.four == NULL)
         load_module();
     for (int i = 0; i < question_count * ENTRIES; i++) {
         const struct question *question = &questions[i / ENTRIES];
         enum entry entry = (enum entry)(i % ENTRIES);
-        if (takes(entry, question->family)) {
+        if (entry_family(entry) == question->family) {
             ask_entry(entry, question, expected != NULL ? expected : &outcomes[question->kind]);
             lookups++;
         }
@@ -259,7 +196,7 @@ int ask_module(void)
 
 void ask_module_once(void)
 {
-    ask_entry(BY_NAME4, &questions[0], &outcomes[FOUND]);
+    ask_entry(ENTRY_4, &questions[0], &outcomes[FOUND]);
 }
 
 int ask_everything(void)

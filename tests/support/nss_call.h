@@ -38,12 +38,14 @@ nss_gethostbyname4_r _nss_har_gethostbyname4_r;
 #define LONGEST(letter)                                                                            \
     TIMES_3(TIMES_3(TIMES_7(letter "."))) TIMES_3(TIMES_3(TIMES_7(letter "."))) letter
 
-/* Filled by set_up: RANKING_ADDRESSES_MAX addresses, each as long as an address can be. */
+/* Filled by set_up: RANKING_ADDRESSES_MAX addresses, each as long as an address can be; and their
+ * weights, all of it the first one's. */
 static char most_addresses[2048];
+static char most_weights[2 * RANKING_ADDRESSES_MAX + 1];
 
 /* Sorted. */
 static const struct ranking_row rows[] = {
-    {LONGEST("a"), RANKING_STATUS_ANSWER, most_addresses, 16, LONGEST("b"), NULL},
+    {LONGEST("a"), RANKING_STATUS_ANSWER, most_addresses, 16, LONGEST("b"), most_weights},
     {NAME, RANKING_STATUS_ANSWER, "2001:db8::1 192.0.2.1 192.0.2.2", 16, NULL, NULL},
     {LONGEST("b"), RANKING_STATUS_ANSWER, most_addresses, 16, NULL, NULL},
     {"best.example.com", RANKING_STATUS_ANSWER, "192.0.2.1 2001:db8::1 192.0.2.2", 1, NULL, NULL},
@@ -64,6 +66,15 @@ static const struct ranking_row rows[] = {
 };
 #define ROWS (sizeof rows / sizeof rows[0])
 
+/* The row of a name, which must have one. */
+static inline const struct ranking_row *row_of(const char *name)
+{
+    size_t i = 0;
+    while (strcmp(rows[i].name, name) != 0)
+        i++;
+    return &rows[i];
+}
+
 static inline void publish(int64_t expires_s)
 {
     struct har_error error = {0};
@@ -78,6 +89,9 @@ static inline void set_up(void)
     for (unsigned i = 0; i < RANKING_ANSWERS_MAX; i++)
         end += sprintf(end, "%s2001:db8:1111:2222:3333:4444:5555:6%u 198.151.200.%u",
                        i > 0 ? " " : "", 100 + i, 100 + i);
+    end = stpcpy(most_weights, "1 -1");
+    for (unsigned i = 2; i < RANKING_ADDRESSES_MAX; i++)
+        end = stpcpy(end, " 0");
     publish(time(NULL) + 3600);
 }
 

@@ -1,5 +1,6 @@
 /* ranking/btree.c: from a file that is no ranking, that is cut or damaged, nothing worse comes than
- * RANKING_ABSENT. */
+ * RANKING_ABSENT. But the text of an address, like every value, has no checksum: damaged there, a
+ * row may still be read, and give another address. */
 #include <stdbool.h>
 
 #include "tests/support/ranking_file.h"
@@ -50,6 +51,101 @@ START_TEST(foreign_database)
     ck_assert_int_eq(sqlite3_open(path, &db), SQLITE_OK);
     run(db, foreign[_i]);
     sqlite3_close(db);
+    assert_absent("h", EBADMSG);
+}
+END_TEST
+
+/* The fields of the header that tell a ranking from other files, by their first and last byte. */
+static const struct {
+    off_t first, last;
+} fields[] = {
+    {0, 15},                      /* the magic, with its NUL */
+    {16, 17},                     /* page size */
+    {18, 18},                     /* write version */
+    {19, 19},                     /* read version */
+    {20, 20},                     /* reserved at the end of each page: the row lies there */
+    {21, 21},                     /* fractions of a page that a row may take */
+    {22, 22}, {23, 23}, {56, 59}, /* text encoding */
+    {60, 63},                     /* user_version */
+    {68, 71},                     /* application_id */
+};
+
+static bool is_in_a_field(off_t at)
+{
+    for (size_t i = 0; i < sizeof fields / sizeof fields[0]; i++) {
+        if (at >= fields[i].first && at <= fields[i].last)
+            return true;
+    }
+    return false;
+}
+
+START_TEST(every_bit_of_the_header)
+{
+    unsigned char header[3 * RANKING_PAGE_BYTES];
+    write_good();
+    read_file(header, sizeof header);
+    for (off_t at = 0; at < 100; at++) {
+        for (int bit = 0; bit < 8; bit++) {
+            unsigned char flipped = (unsigned char)(header[at] ^ 1 << bit);
+            patch_file(at, &flipped, 1);
+            if (is_in_a_field(at))
+                assert_absent("h", EBADMSG);
+            else
+                ck_assert_str_eq(answer_text("h", AF_INET), "192.0.2.1");
+        }
+        patch_file(at, &header[at], 1);
+    }
+}
+END_TEST
+
+static const struct {
+    uint32_t page_bytes, reserved_bytes;
+    bool good;
+} page_sizes[] = {
+    {512, 0, true},   {512, 32, true},    {512, 33, false},  {1024, 255, true},
+    {256, 0, false},  {2047, 0, false},   {3000, 0, false},  {3072, 0, false},
+    {4096, 64, true}, {32768, 255, true}, {65535, 0, false}, {65536, 1, true},
+};
+
+/* A ranking of one row, its root put where pages of this size have it. */
+static void write_pages(uint32_t page_bytes, uint32_t reserved_bytes)
+{
+    unsigned char bytes[3 * RANKING_PAGE_BYTES];
+    write_good();
+    ck_assert_uint_eq(read_file(bytes, sizeof bytes), 2 * RANKING_PAGE_BYTES);
+    unsigned char *root = bytes + RANKING_PAGE_BYTES;
+    size_t row_at = (size_t)(root[8] << 8 | root[9]);
+    size_t row_bytes = RANKING_PAGE_BYTES - row_at;
+    size_t moved_at = page_bytes - reserved_bytes - row_bytes;
+    unsigned char size[2] = {(unsigned char)(page_bytes >> 8 & 0xff),
+                             (unsigned char)(page_bytes >> 16 | (page_bytes & 0xff))};
+    unsigned char reserved = (unsigned char)reserved_bytes;
+    root[8] = (unsigned char)(moved_at >> 8);
+    root[9] = (unsigned char)moved_at;
+    ck_assert_int_eq(truncate(path, 100), 0);
+    ck_assert_int_eq(truncate(path, 2 * (off_t)page_bytes), 0);
+    patch_file(16, size, sizeof size);
+    patch_file(20, &reserved, 1);
+    patch_file((off_t)page_bytes, root, 10);
+    patch_file((off_t)(page_bytes + moved_at), root + row_at, row_bytes);
+}
+
+START_TEST(page_size)
+{
+    write_pages(page_sizes[_i].page_bytes, page_sizes[_i].reserved_bytes);
+    if (page_sizes[_i].good)
+        ck_assert_str_eq(answer_text("h", AF_INET), "192.0.2.1");
+    else
+        assert_absent("h", EBADMSG);
+}
+END_TEST
+
+/* Of which one is reserved. */
+START_TEST(page_of_no_bytes)
+{
+    write_good();
+    patch_file(16, "\0\0", 2);
+    patch_file(20, "\1", 1);
     assert_absent("h", EBADMSG);
 }
 END_TEST
@@ -115,6 +211,80 @@ START_TEST(row_with_wrong_length)
         patch_file((off_t)at, &bytes[at], 1);
     }
     ck_assert_str_eq(answer_text("h", AF_INET), "192.0.2.1");
+}
+END_TEST
+
+/* --- Limits ----------------------------------------------------------------------------------- */
+
+/* The row of "h" in a file of its own, so many bytes long. */
+static void write_long_row(int page_bytes, size_t row_bytes)
+{
+    char sql[300];
+    sqlite3 *db = create(page_bytes, 0);
+    snprintf(sql, sizeof sql,
+             "INSERT INTO answer VALUES('h', 'answer', '192.0.2.1', 1, NULL, 1700000001,"
+             " printf('%%.*c', %zu, 'x'))",
+             row_bytes - 29);
+    run(db, sql);
+    finish(db);
+}
+
+/* Bytes of the only row in the file, as its cell says in a varint of two bytes. */
+static size_t row_bytes_in_file(int page_bytes)
+{
+    static unsigned char bytes[4 * 65536];
+    read_file(bytes, sizeof bytes);
+    const unsigned char *page = bytes + page_bytes;
+    const unsigned char *cell = page + (page[8] << 8 | page[9]);
+    ck_assert_uint_ge(cell[0], 128);
+    ck_assert_uint_lt(cell[1], 128);
+    return (size_t)((cell[0] & 127) << 7 | cell[1]);
+}
+
+static const int long_row_pages[] = {512, RANKING_PAGE_BYTES, 4096, 65536};
+
+START_TEST(longest_row)
+{
+    const int page_bytes = long_row_pages[_i];
+    for (size_t row_bytes = RANKING_ROW_MAX - 2; row_bytes <= RANKING_ROW_MAX + 2; row_bytes++) {
+        write_long_row(page_bytes, row_bytes);
+        ck_assert_uint_eq(row_bytes_in_file(page_bytes), row_bytes);
+        if (row_bytes <= RANKING_ROW_MAX)
+            ck_assert_str_eq(answer_text("h", AF_INET), "192.0.2.1");
+        else
+            assert_absent("h", EBADMSG);
+    }
+}
+END_TEST
+
+/* Beyond 64 MiB, and the last page that lies below 2 GiB. */
+static const uint32_t far_pages[] = {32769, 32770, 1048575};
+
+/* The root has no cell, and its only child is that page. What lies between takes no room. */
+START_TEST(far_page)
+{
+    const uint32_t number = far_pages[_i];
+    const unsigned char root[] = {2,
+                                  0,
+                                  0,
+                                  0,
+                                  0,
+                                  8,
+                                  0,
+                                  0,
+                                  (unsigned char)(number >> 24),
+                                  (unsigned char)(number >> 16),
+                                  (unsigned char)(number >> 8),
+                                  (unsigned char)number};
+    unsigned char bytes[3 * RANKING_PAGE_BYTES];
+    write_good();
+    read_file(bytes, sizeof bytes);
+    patch_file(RANKING_PAGE_BYTES, root, sizeof root);
+    assert_absent("h", EBADMSG);
+    patch_file((off_t)(number - 1) * RANKING_PAGE_BYTES, bytes + RANKING_PAGE_BYTES,
+               RANKING_PAGE_BYTES);
+    ck_assert_str_eq(answer_text("h", AF_INET), "192.0.2.1");
+    assert_absent("i", ENOENT);
 }
 END_TEST
 
@@ -228,7 +398,6 @@ static const struct {
     {ROOT_RIGHTMOST_AT, "\0\77\377\377", 4},    /* at the last offset that is allowed */
     {ROOT_AT, "\5", 1},                         /* a page of a table with rowids */
     {ROOT_CELLS_AT, "\377\377", 2},
-    {ROOT_CELLS_AT, "\0\372", 2}, /* one cell more than the page has room for */
     {ROOT_POINTERS_AT, "\377\377\377\377\377\377\377\377", 8},
     {ROOT_POINTERS_AT, "\1\377\1\377\1\377\1\377", 8}, /* the last byte of the page */
     {ROOT_POINTERS_AT, "\1\373\1\373\1\373\1\373", 8},
@@ -241,6 +410,25 @@ START_TEST(hostile_page)
     write_deep(names, bytes);
     ck_assert_uint_eq(bytes[ROOT_AT], 2);
     patch_file(lies[_i].at, lies[_i].bytes, lies[_i].count);
+    assert_absent("zzz", EBADMSG);
+}
+END_TEST
+
+/* As many cells as the page has room for, and one more, which would be at the start of the next
+ * page. Each is where the others point, and as a row sorts before every name. */
+START_TEST(page_full_of_cells)
+{
+    static char names[DAMAGE_NAMES][HAR_NAME_MAX + 1];
+    static unsigned char bytes[DAMAGE_MAX];
+    unsigned char pointers[2 * 251];
+    write_deep(names, bytes);
+    ck_assert_uint_ne(bytes[ROOT_RIGHTMOST_AT + 3], RANKING_ROOT_PAGE + 1);
+    for (size_t i = 0; i < sizeof pointers; i += 2)
+        memcpy(pointers + i, "\1\23", 2);
+    patch_file(ROOT_POINTERS_AT, pointers, sizeof pointers);
+    patch_file(ROOT_CELLS_AT, "\0\372", 2);
+    assert_absent("zzz", ENOENT);
+    patch_file(ROOT_CELLS_AT, "\0\373", 2);
     assert_absent("zzz", EBADMSG);
 }
 END_TEST
@@ -266,13 +454,19 @@ int main(void)
     tcase_set_timeout(tests, 60);
     tcase_add_test(tests, special_files);
     tcase_add_loop_test(tests, foreign_database, 0, sizeof foreign / sizeof foreign[0]);
+    tcase_add_test(tests, every_bit_of_the_header);
+    tcase_add_loop_test(tests, page_size, 0, sizeof page_sizes / sizeof page_sizes[0]);
+    tcase_add_test(tests, page_of_no_bytes);
     tcase_add_loop_test(tests, foreign_table, 0, sizeof foreign_tables / sizeof foreign_tables[0]);
     tcase_add_test(tests, name_of_another_type);
     tcase_add_test(tests, utf16);
     tcase_add_test(tests, row_with_wrong_length);
+    tcase_add_loop_test(tests, longest_row, 0, sizeof long_row_pages / sizeof long_row_pages[0]);
+    tcase_add_loop_test(tests, far_page, 0, sizeof far_pages / sizeof far_pages[0]);
     tcase_add_test(tests, cut_at_every_length);
     tcase_add_test(tests, every_bit_flipped);
     tcase_add_loop_test(tests, hostile_page, 0, sizeof lies / sizeof lies[0]);
+    tcase_add_test(tests, page_full_of_cells);
     tcase_add_test(tests, no_page_on_the_left);
     suite_add_tcase(suite, tests);
     return unit_run(suite);

@@ -383,7 +383,7 @@ START_TEST(a_large_answer_arrives_whole)
     RUN_UNTIL((got = recv(fd, bytes + count, wanted - count, 0)) > 0 &&
               (count += (size_t)got) == wanted);
     ck_assert_int_eq(memcmp(bytes, "{\"ones\":[1,1,", 13), 0);
-    ck_assert_int_eq(memcmp(bytes + count - 15, "1,1],\"ok\":true}\n" + 1, 15), 0);
+    ck_assert_int_eq(memcmp(bytes + count - 15, ",1],\"ok\":true}\n", 15), 0);
     ck_assert_str_eq(answer(fd), "{\"said\":1,\"ok\":true}");
     close(fd);
 }

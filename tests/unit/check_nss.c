@@ -2,9 +2,29 @@
 #include <ctype.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <sqlite3.h>
 #include <sys/resource.h>
 
 #include "tests/support/nss_call.h"
+
+/* --- The clock -------------------------------------------------------------------------------- */
+
+static int64_t clock_s;   /* what time the module is told it is; 0: the true one */
+static int clock_refused; /* with this errno; 0: no */
+
+/* What the module calls for clock_gettime(2). A clock that is none of the day has just begun. */
+int test_clock_gettime(clockid_t clock, struct timespec *now)
+{
+    bool of_day = clock == CLOCK_REALTIME || clock == CLOCK_REALTIME_COARSE;
+    if (of_day && clock_refused != 0) {
+        errno = clock_refused;
+        return -1;
+    }
+    timespec_get(now, TIME_UTC);
+    if (!of_day || clock_s != 0)
+        now->tv_sec = of_day ? (time_t)clock_s : 0;
+    return 0;
+}
 
 /* --- Statuses --------------------------------------------------------------------------------- */
 
@@ -108,27 +128,39 @@ START_TEST(ranking_expired)
 }
 END_TEST
 
-/* Found in every second before the one in which it expires, and absent from then on. */
+/* Unix time in seconds: about now, where 32 bits end, and where four digits of a year do. */
+static const int64_t expiries_s[] = {
+    1700000000,   INT32_MAX, INT32_MAX + INT64_C(1), UINT32_MAX, UINT32_MAX + INT64_C(1),
+    253402300800,
+};
+
+/* Found in the last second before the one in which it expires, and absent from then on. */
 START_TEST(expires_on_the_second)
 {
-    int64_t expires_s = time(NULL) + 2;
-    publish(expires_s);
-    for (int64_t before_s = time(NULL); before_s <= expires_s; before_s = time(NULL)) {
-        struct hostent host;
-        char buffer[1024];
-        int error = 0;
-        int h_error = 0;
-        enum nss_status status = _nss_har_gethostbyname2_r(NAME, AF_INET, &host, buffer,
-                                                           sizeof buffer, &error, &h_error);
-        if (time(NULL) < expires_s)
-            ck_assert_int_eq(status, NSS_STATUS_SUCCESS);
-        if (before_s >= expires_s) {
-            ck_assert_int_eq(status, NSS_STATUS_UNAVAIL);
-            ck_assert_int_eq(error, ESTALE);
-            break;
-        }
-    }
+    struct expected expected;
+    struct call call;
+    char buffer[1024];
+    if (sizeof(time_t) < sizeof expiries_s[_i] && expiries_s[_i] > INT32_MAX)
+        return; /* such a clock says EOVERFLOW: see clock_fails */
+    expect(row_of(NAME), AF_INET, &expected);
+    publish(expiries_s[_i]);
+    clock_s = expiries_s[_i] - 1;
+    call_entry(ENTRY_2_IPV4, 0, NAME, buffer, sizeof buffer, &call);
+    assert_succeeded(&call, &expected, buffer, sizeof buffer);
+    clock_s = expiries_s[_i];
+    assert_unavailable(ESTALE);
+    clock_s = 0;
     set_up();
+}
+END_TEST
+
+static const int refusals[] = {EPERM, ENOSYS, EOVERFLOW};
+
+START_TEST(clock_fails)
+{
+    clock_refused = refusals[_i];
+    assert_unavailable(refusals[_i]);
+    clock_refused = 0;
 }
 END_TEST
 
@@ -196,20 +228,36 @@ END_TEST
 /* --- The stack -------------------------------------------------------------------------------- */
 
 #define STACK_BYTES 131072
+
+/* As ranking/lookup.h promises. */
+#ifdef __OPTIMIZE__
 #define STACK_LIMIT_BYTES 6144
+#else
+#define STACK_LIMIT_BYTES 6656
+#endif
 
 static char stack[STACK_BYTES] __attribute__((aligned(4096)));
 
-static enum nss_status call_once(const char *name)
+/* By ENTRY_4, or by ENTRY_2_*, which goes deeper than ENTRY_3_* through which it goes. Sets *top to
+ * where the stack of this begins. */
+static __attribute__((noinline)) enum nss_status call_once(enum entry entry, const char *name,
+                                                           char **top)
 {
-    static char buffer[1024];
-    struct gaih_addrtuple *tuples = NULL;
-    int error;
-    int h_error;
-    return _nss_har_gethostbyname4_r(name, &tuples, buffer, sizeof buffer, &error, &h_error, NULL);
+    static char buffer[2048];
+    static struct hostent host;
+    static struct gaih_addrtuple *tuples;
+    static int error, h_error;
+    tuples = NULL;
+    *top = __builtin_frame_address(0);
+    if (entry == ENTRY_4)
+        return _nss_har_gethostbyname4_r(name, &tuples, buffer, sizeof buffer, &error, &h_error,
+                                         NULL);
+    return _nss_har_gethostbyname2_r(name, family_of(entry), &host, buffer, sizeof buffer, &error,
+                                     &h_error);
 }
 
 struct stack_use {
+    enum entry entry;
     const char *name;
     size_t bytes; /* of the stack that a call uses; 0 when it fails */
 };
@@ -217,32 +265,56 @@ struct stack_use {
 static void *call_on_painted_stack(void *argument)
 {
     struct stack_use *use = argument;
-    call_once(
-        use->name); /* the linker binds the module's symbols when it loads it, but ours only now */
+    char *top;
+    /* The linker binds the module's symbols when it loads it, but ours only now. */
+    call_once(use->entry, use->name, &top);
     size_t below = (size_t)((char *)__builtin_frame_address(0) - stack) - 256; /* not our frame */
     for (size_t i = 0; i < below; i++)
         ((volatile char *)stack)[i] = (char)POISON;
-    enum nss_status status = call_once(use->name);
+    enum nss_status status = call_once(use->entry, use->name, &top);
     size_t clean = 0;
     while (clean < below && stack[clean] == (char)POISON)
         clean++;
-    use->bytes = status == NSS_STATUS_SUCCESS ? below - clean + 256 : 0;
+    use->bytes = status == NSS_STATUS_SUCCESS ? (size_t)(top - stack) - clean : 0;
     return NULL;
 }
 
-/* Threads with stacks of 16 KiB call getaddrinfo. */
-START_TEST(stack_use)
+/* With the smallest pages a name goes on in other pages, and a row in yet more of them. */
+static void publish_on_small_pages(void)
 {
-    static const char *const names[] = {NAME, GROUP};
+    sqlite3 *db;
+    ck_assert_int_eq(sqlite3_open(HAR_RANKING_DB, &db), SQLITE_OK);
+    ck_assert_int_eq(sqlite3_exec(db, "PRAGMA page_size = 512; VACUUM", NULL, NULL, NULL),
+                     SQLITE_OK);
+    ck_assert_int_eq(sqlite3_close(db), SQLITE_OK);
+}
+
+static size_t stack_use(enum entry entry, const char *name)
+{
     pthread_t thread;
     pthread_attr_t attributes;
-    struct stack_use use = {.name = names[_i]};
+    struct stack_use use = {.entry = entry, .name = name};
     pthread_attr_init(&attributes);
     ck_assert_int_eq(pthread_attr_setstack(&attributes, stack, sizeof stack), 0);
     ck_assert_int_eq(pthread_create(&thread, &attributes, call_on_painted_stack, &use), 0);
     pthread_join(thread, NULL);
-    ck_assert_uint_gt(use.bytes, RANKING_ROW_MAX);
-    ck_assert_uint_le(use.bytes, STACK_LIMIT_BYTES);
+    return use.bytes;
+}
+
+/* Threads with stacks of 16 KiB call getaddrinfo. The longest name has the longest row, as an alias
+ * and in a group, or as neither. */
+START_TEST(little_stack)
+{
+    static const char *const names[] = {NAME, GROUP, LONGEST("a"), LONGEST("b")};
+    static const enum entry entries[] = {ENTRY_4, ENTRY_2_IPV4, ENTRY_2_IPV6};
+    if (_i == 1)
+        publish_on_small_pages();
+    for (size_t i = 0; i < 12; i++) {
+        size_t bytes = stack_use(entries[i % 3], names[i / 3]);
+        ck_assert_uint_gt(bytes, RANKING_ROW_MAX);
+        ck_assert_uint_le(bytes, STACK_LIMIT_BYTES);
+    }
+    set_up();
 }
 END_TEST
 
@@ -255,13 +327,14 @@ int main(void)
     tcase_add_loop_test(tests, success, 0, (int)ROWS * ENTRIES);
     tcase_add_loop_test(tests, failure, 0, sizeof cases / sizeof cases[0]);
     tcase_add_test(tests, ranking_expired);
-    tcase_add_test(tests, expires_on_the_second);
+    tcase_add_loop_test(tests, expires_on_the_second, 0, sizeof expiries_s / sizeof expiries_s[0]);
+    tcase_add_loop_test(tests, clock_fails, 0, sizeof refusals / sizeof refusals[0]);
     tcase_add_test(tests, ranking_missing_or_damaged);
     tcase_add_test(tests, ranking_foreign);
     tcase_add_test(tests, out_of_descriptors);
     tcase_add_test(tests, other_families);
     if (!UNIT_SANITIZED) /* sanitizers make frames larger */
-        tcase_add_loop_test(tests, stack_use, 0, 2);
+        tcase_add_loop_test(tests, little_stack, 0, 2);
     suite_add_tcase(suite, tests);
     return unit_run(suite);
 }

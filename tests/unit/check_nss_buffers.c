@@ -4,15 +4,6 @@
 
 #include "tests/support/nss_call.h"
 
-/* The row of a name, which must have one. */
-static const struct ranking_row *row_of(const char *name)
-{
-    size_t i = 0;
-    while (strcmp(rows[i].name, name) != 0)
-        i++;
-    return &rows[i];
-}
-
 #define ROOM_BYTES 1280 /* more than any answer needs */
 #define GAP_MAX 31
 
@@ -88,6 +79,25 @@ START_TEST(every_buffer)
 }
 END_TEST
 
+/* Who asks again for the h_name or an alias of the last gethostbyname(3) brings a name that lies in
+ * the buffer. */
+START_TEST(name_in_the_buffer)
+{
+    const char *name = names[_i / ENTRIES];
+    enum entry entry = (enum entry)(_i % ENTRIES);
+    struct expected expected;
+    expect(row_of(name), family_of(entry), &expected);
+    for (size_t at = 0; at + strlen(name) < ROOM_BYTES; at++) {
+        char buffer[ROOM_BYTES];
+        struct call call;
+        memset(buffer, POISON, sizeof buffer);
+        strcpy(buffer + at, name);
+        call_entry(entry, 0, buffer + at, buffer, sizeof buffer, &call);
+        assert_succeeded(&call, &expected, buffer, sizeof buffer);
+    }
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("nss_buffers");
@@ -95,6 +105,7 @@ int main(void)
     tcase_add_unchecked_fixture(tests, set_up, tear_down);
     tcase_set_timeout(tests, 120);
     tcase_add_loop_test(tests, every_buffer, 0, NAMES * ENTRIES);
+    tcase_add_loop_test(tests, name_in_the_buffer, 0, NAMES * ENTRIES);
     suite_add_tcase(suite, tests);
     return unit_run(suite);
 }
