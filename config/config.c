@@ -28,6 +28,18 @@ const char *check_type_text(enum check_type type)
     return schema_word(schema_object(SCOPE_CHECK)->keys[CHECK_KEY_TYPE].words, (int)type);
 }
 
+const char *selection_text(enum selection selection)
+{
+    return schema_word(schema_object(SCOPE_HOST)->keys[HOST_SELECTION].words, (int)selection);
+}
+
+const char *failure_mode_text(enum failure_mode mode)
+{
+    if (mode == FAILURE_ADDRESSES)
+        return "addresses";
+    return schema_word(schema_object(SCOPE_HOST)->keys[HOST_FAILURE_MODE].words, (int)mode);
+}
+
 static bool same_text(const char *a, const char *b)
 {
     return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);

@@ -129,7 +129,9 @@ bool config_check_equal(const struct config_check *a, const struct config_check 
  * one byte order. */
 uint64_t config_check_fingerprint(const struct config_check *check);
 
-/* The word for it in a configuration file. Never NULL. */
+/* The word for it in a configuration file; "addresses" where there is none. Never NULL. */
 const char *check_type_text(enum check_type type);
+const char *selection_text(enum selection selection);
+const char *failure_mode_text(enum failure_mode mode);
 
 #endif

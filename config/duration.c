@@ -89,3 +89,20 @@ char *duration_format(uint64_t us, char text[DURATION_TEXT_MAX])
     strcpy(text + length, "ms");
     return text;
 }
+
+char *duration_format_age(uint64_t us, char text[DURATION_TEXT_MAX])
+{
+    for (size_t i = 0; i < UNIT_COUNT && units[i].us >= 1000 * MS_US; i++) {
+        if (us >= 2 * units[i].us || units[i].us == 1000 * MS_US)
+            us -= us % units[i].us;
+    }
+    return duration_format(us, text);
+}
+
+char *duration_format_latency(uint64_t us, char text[DURATION_TEXT_MAX])
+{
+    uint64_t step = 1;
+    while (us / step >= 1000)
+        step *= 10;
+    return duration_format((us + step / 2) / step * step, text);
+}

@@ -18,4 +18,9 @@ bool duration_from_seconds(double seconds, uint64_t *us);
 /* Writes the shortest exact text: "90s", not "1.5m", and "1d", not "24h". Returns text. */
 char *duration_format(uint64_t us, char text[DURATION_TEXT_MAX]);
 
+/* As people read them: rounded down, in the unit in which it is two or more ("119s", "3h"); and a
+ * short one rounded to three digits ("12.3ms"). */
+char *duration_format_age(uint64_t us, char text[DURATION_TEXT_MAX]);
+char *duration_format_latency(uint64_t us, char text[DURATION_TEXT_MAX]);
+
 #endif

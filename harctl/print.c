@@ -2,15 +2,12 @@
  * less. */
 #include "har_config.h"
 
-#include <inttypes.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "config/duration.h"
 #include "harctl/harctl.h"
-
-#define SECOND_US UINT64_C(1000000)
 
 /* --- Values ------------------------------------------------------------------------------------
  */
@@ -70,32 +67,23 @@ void print_text(FILE *out, const char *text)
 
 char *age_words(const json_t *object, const char *key)
 {
-    static const uint32_t units_s[] = {86400, 3600, 60};
     double seconds;
     uint64_t us;
     char text[DURATION_TEXT_MAX];
     if (!number_of(object, key, &seconds) || !duration_from_seconds(seconds, &us))
         return words("-");
-    for (size_t i = 0; i < sizeof units_s / sizeof units_s[0]; i++) {
-        uint64_t unit_us = units_s[i] * SECOND_US;
-        if (us >= 2 * unit_us)
-            return words("%s", duration_format(us - us % unit_us, text));
-    }
-    return words("%s", duration_format(us - us % SECOND_US, text));
+    return words("%s", duration_format_age(us, text));
 }
 
 char *latency_words(const json_t *object, const char *key)
 {
     double number;
     uint64_t us;
-    uint64_t step = 1;
     char text[DURATION_TEXT_MAX];
     if (!number_of(object, key, &number) ||
         !duration_from_seconds((number < 0 ? -number : number) / 1e6, &us))
         return words("-");
-    while (us / step >= 1000)
-        step *= 10;
-    return words("%s", duration_format((us + step / 2) / step * step, text));
+    return words("%s", duration_format_latency(us, text));
 }
 
 /* --- Parts of a sentence -----------------------------------------------------------------------

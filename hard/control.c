@@ -101,6 +101,12 @@ void control_reply(struct control_request *request, json_t *reply)
     control_client_send(request->client, reply);
 }
 
+void control_reply_text(struct control_request *request, const char *text, size_t bytes)
+{
+    request->open = false;
+    control_client_send_text(request->client, text, bytes);
+}
+
 void control_fail(struct control_request *request, const char *format, ...)
 {
     char *text = NULL;

@@ -12,8 +12,8 @@
  * a request or to fetch an answer, or sends CONTROL_LINE_MAX ahead of a deferred one. Otherwise
  * requests may be sent ahead; each is taken up when the answer before it is gone.
  *
- * An answer is written out in one go, on the loop: some 10 us an endpoint, and as much again for
- * whoever builds it. From a few hundred endpoints on that is a stall (hard/stall.h).
+ * An answer is written out in one go, on the loop, but that to status: of many hosts it is made
+ * over several rounds of the loop, 2 ms in each, and tells of each host what is so at its turn.
  *
  * The protocol
  * ============
@@ -106,7 +106,8 @@
  * check: {"ok": true, "host": "api.example.com",
  *    "results": [{"candidate", "address", "port", "reason", "detail", "connect_us", "total_us",
  *                 "state"}...]}               as above, of this check; connect_us and total_us as
- *                                             measured, null if not
+ *                                             measured, null if not. Nothing of endpoints that
+ *                                             left meanwhile, or have check none
  *
  * drain, force, auto: {"ok": true, "host": "api.example.com", "candidate": "a",
  *    "override": as above | null, "answer": ["192.0.2.2"], "failing": false}     as they are now
@@ -175,6 +176,10 @@ void control_defer(struct control_request *request, control_gone_fn *gone, void 
  * answered as a lack of memory. "ok": true is added unless it has one. What is larger than
  * CONTROL_OUTPUT_MAX becomes an error line, and the client is closed. Never calls back. */
 void control_reply(struct control_request *request, json_t *reply);
+
+/* The same with an object that is written already, with its "ok": on one line, in ASCII, without
+ * line break. It is borrowed. For who writes it piece by piece. */
+void control_reply_text(struct control_request *request, const char *text, size_t bytes);
 
 /* Answers {"ok": false, "error": the sentence}, in UTF-8. */
 void control_fail(struct control_request *request, const char *format, ...)

@@ -102,27 +102,46 @@ static bool write_line(struct output *output, json_t *answer)
     return good;
 }
 
-/* Without memory even for the error there is nothing to send, and the client is closed. */
-void control_client_send(struct control_client *client, json_t *answer)
+static void send_output(struct control_client *client, const struct output *output)
 {
     struct ev_loop *loop = client->control->loop;
-    struct output output = {.max = client->control->output_max};
-    if (!write_line(&output, answer)) {
-        bool too_large = output.too_large;
-        output.count = 0;
-        output.too_large = false;
-        client->closing = true;
-        if (!write_line(&output,
-                        control_error(too_large ? "the answer is too large: ask for fewer names"
-                                                : "out of memory")))
-            output.count = 0;
-    }
-    client->output = output.bytes;
-    client->output_bytes = output.count;
+    client->output = output->bytes;
+    client->output_bytes = output->count;
     client->sent_bytes = 0;
     ev_io_stop(loop, &client->reading);
     ev_io_start(loop, &client->writing);
     start_idle(client);
+}
+
+/* In place of what could not be written. Without memory even for this there is nothing to send, and
+ * the client is closed. */
+static void send_failure(struct control_client *client, struct output *output)
+{
+    const char *why =
+        output->too_large ? "the answer is too large: ask for fewer names" : "out of memory";
+    output->count = 0;
+    client->closing = true;
+    if (!write_line(output, control_error(why)))
+        output->count = 0;
+    send_output(client, output);
+}
+
+void control_client_send(struct control_client *client, json_t *answer)
+{
+    struct output output = {.max = client->control->output_max};
+    if (write_line(&output, answer))
+        send_output(client, &output);
+    else
+        send_failure(client, &output);
+}
+
+void control_client_send_text(struct control_client *client, const char *text, size_t bytes)
+{
+    struct output output = {.max = client->control->output_max};
+    if (add_output(text, bytes, &output) == 0 && add_output("\n", 1, &output) == 0)
+        send_output(client, &output);
+    else
+        send_failure(client, &output);
 }
 
 /* --- Lines -------------------------------------------------------------------------------------

@@ -59,6 +59,9 @@ void control_client_end(struct control_client *client);
 /* Answers its request with an object, which it steals; then, if need be, closes it. */
 void control_client_send(struct control_client *client, json_t *answer);
 
+/* The same with what is written already, which it borrows. */
+void control_client_send_text(struct control_client *client, const char *text, size_t bytes);
+
 /* {"ok": false, "error": text}, or NULL without memory. */
 json_t *control_error(const char *text);
 

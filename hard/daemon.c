@@ -23,6 +23,7 @@
 
 #include "hard/candidates.h"
 #include "hard/check.h"
+#include "hard/commands.h"
 #include "hard/forward.h"
 #include "hard/log.h"
 #include "hard/monitor.h"
@@ -38,6 +39,7 @@ struct daemon {
     struct forward *forward;
     struct candidates *candidates;
     struct monitor *monitor;
+    struct commands *commands;
     ev_signal reload, terminate, interrupt;
 };
 
@@ -116,19 +118,54 @@ static void use_upstreams(struct daemon *daemon, const struct config *config)
     forward_configure(daemon->forward, upstreams, count, config->upstream_timeout_ms);
 }
 
-static int apply(struct daemon *daemon, struct config *config, const char *event)
+/* Without its commands the daemon is as useful to everybody else. */
+static void listen_for_commands(struct daemon *daemon, const char *path)
 {
     struct har_error error = {.code = HAR_OK};
+    if (commands_listen(daemon->commands, path, &error) != HAR_OK)
+        log_event(LOG_ERR, "control-unusable", "path", path, "error", error.text, NULL);
+}
+
+/* Takes ownership of config unless it fails. */
+static int apply(struct daemon *daemon, struct config *config, const char *event,
+                 struct har_error *error)
+{
     prepare_folders(config);
     log_size(event, daemon->config_file, config);
     use_upstreams(daemon, config); /* first: names are asked for at once */
-    if (monitor_configure(daemon->monitor, config, &error) == HAR_OK)
-        return HAR_OK;
-    log_event(LOG_ERR, "configure-failed", "error", error.text, NULL);
-    if (monitor_table(daemon->monitor) != NULL)
+    int code = monitor_configure(daemon->monitor, config, error);
+    if (code == HAR_OK)
+        listen_for_commands(daemon, config->control_socket);
+    else if (monitor_table(daemon->monitor) != NULL)
         use_upstreams(daemon, monitor_table(daemon->monitor)->config);
+    return code;
+}
+
+/* --- Reloading ---------------------------------------------------------------------------------
+ */
+
+static void log_failure(const struct config_report *report, const struct har_error *error)
+{
+    if (report->count == 0)
+        log_event(LOG_ERR, "reload-failed", "error", error->text, NULL);
+    for (size_t i = 0; i < report->count; i++)
+        log_event(LOG_ERR, "reload-failed", "error", report->lines[i], NULL);
+}
+
+static bool reload(void *arg, struct config_report *report, struct har_error *error)
+{
+    struct daemon *daemon = arg;
+    struct config *config = NULL;
+    int code = config_load(daemon->config_file, &config, report);
+    if (code == HAR_OK)
+        code = apply(daemon, config, "reload", error);
+    else
+        har_fail(error, (enum har_code)code, "%s", har_code_text((enum har_code)code));
+    if (code == HAR_OK)
+        return true;
+    log_failure(report, error);
     config_free(config);
-    return error.code;
+    return false;
 }
 
 /* --- Signals -----------------------------------------------------------------------------------
@@ -138,16 +175,9 @@ static void on_reload(struct ev_loop *loop, ev_signal *signal, int events)
 {
     (void)loop;
     (void)events;
-    struct daemon *daemon = signal->data;
-    struct config *config = NULL;
     struct config_report report = {0};
-    int code = config_load(daemon->config_file, &config, &report);
-    if (code == HAR_OK)
-        apply(daemon, config, "reload");
-    else if (report.count == 0)
-        log_event(LOG_ERR, "reload-failed", "error", har_code_text((enum har_code)code), NULL);
-    for (size_t i = 0; i < report.count; i++)
-        log_event(LOG_ERR, "reload-failed", "error", report.lines[i], NULL);
+    struct har_error error = {.code = HAR_OK};
+    reload(signal->data, &report, &error);
     config_report_done(&report);
 }
 
@@ -211,23 +241,28 @@ static bool build(struct daemon *daemon, struct har_error *error)
                                         .ready = on_ready,
                                         .arg = daemon};
     daemon->monitor = monitor_new(&parts, error);
-    return daemon->monitor != NULL;
+    if (daemon->monitor == NULL)
+        return false;
+    daemon->commands = commands_new(daemon->loop, daemon->monitor, reload, daemon, error);
+    return daemon->commands != NULL;
 }
 
 static bool start(struct daemon *daemon, struct config *config)
 {
     struct har_error error = {.code = HAR_OK};
-    if (!build(daemon, &error)) {
-        log_event(LOG_ERR, "start-failed", "error", error.text, NULL);
-        config_free(config);
-        return false;
+    if (build(daemon, &error)) {
+        watch_signals(daemon);
+        if (apply(daemon, config, "start", &error) == HAR_OK)
+            return true;
     }
-    watch_signals(daemon);
-    return apply(daemon, config, "start") == HAR_OK;
+    log_event(LOG_ERR, "start-failed", "error", error.text, NULL);
+    config_free(config);
+    return false;
 }
 
 static void finish(struct daemon *daemon)
 {
+    commands_free(daemon->commands);
     monitor_free(daemon->monitor);
     candidates_free(daemon->candidates);
     forward_free(daemon->forward);

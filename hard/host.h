@@ -9,6 +9,7 @@
 
 #include "config/config.h"
 #include "hard/endpoint.h"
+#include "hard/rank.h"
 #include "ranking/publish.h"
 
 /* An answer as in ranking_row. */
@@ -20,6 +21,9 @@ struct host_answer {
 };
 
 void host_answer_done(struct host_answer *answer);
+
+/* Reads the next of its addresses. Returns what follows it, or NULL at the end or at nonsense. */
+const char *host_answer_next(const char *addresses, struct har_address *address);
 
 struct host_leader {
     const struct endpoint *endpoint; /* or NULL */
@@ -120,5 +124,14 @@ void host_restore_good(struct host *host, const struct ranking_row *row);
  * when its answer changed, then *was is the addresses before, NULL if there was none, for free(3).
  * Without memory for the new answer the old one stays, until the next call. */
 bool host_update_answer(struct host *host, int64_t now_us, char **was);
+
+/* A host as ranking sees it: entries at the places of its endpoints. */
+struct host_ranking {
+    struct rank_rules rules;
+    struct rank_entry entries[RANK_ENTRIES_MAX];
+    size_t count;
+    struct rank_leaders leaders;
+};
+void host_ranking_of(const struct host *host, int64_t now_us, struct host_ranking *ranking);
 
 #endif

@@ -29,8 +29,7 @@ static const struct endpoint *find_by_address(const struct host *host,
     return NULL;
 }
 
-/* Reads the next address of a row. Returns what follows it, or NULL at the end or at nonsense. */
-static const char *next_address(const char *addresses, struct har_address *address)
+const char *host_answer_next(const char *addresses, struct har_address *address)
 {
     char text[HAR_ADDRESS_TEXT_MAX];
     size_t length = strcspn(addresses, " ");
@@ -64,7 +63,7 @@ static bool can_answer(const struct host *host, const char *addresses)
     bool any = has_unresolved(host);
     struct har_address address;
     while (*addresses != '\0') {
-        addresses = next_address(addresses, &address);
+        addresses = host_answer_next(addresses, &address);
         if (addresses == NULL ||
             !(any || find_by_address(host, &address) != NULL || is_failure_address(host, &address)))
             return false;
@@ -122,7 +121,7 @@ static bool restored_stands(const struct host *host)
         return false;
     struct har_address leader;
     const struct endpoint *endpoint = NULL;
-    bool named = next_address(host->answer.addresses, &leader) != NULL;
+    bool named = host_answer_next(host->answer.addresses, &leader) != NULL;
     if (named)
         endpoint = find_by_address(host, &leader);
     if (endpoint != NULL)
@@ -201,7 +200,7 @@ static void restore_leaders(struct host *host)
 {
     const char *addresses = host->answer.addresses;
     struct har_address address;
-    while (*addresses != '\0' && (addresses = next_address(addresses, &address)) != NULL) {
+    while (*addresses != '\0' && (addresses = host_answer_next(addresses, &address)) != NULL) {
         const struct endpoint *endpoint = find_by_address(host, &address);
         struct host_leader *of_family =
             address.family == AF_INET ? &host->leader_ipv4 : &host->leader_ipv6;
@@ -310,6 +309,15 @@ static bool adopt(struct host *host, const struct ranking_row *now, bool failing
     return true;
 }
 
+void host_ranking_of(const struct host *host, int64_t now_us, struct host_ranking *ranking)
+{
+    ranking->rules = rank_rules_of(host->config);
+    ranking->count = host->endpoint_count;
+    for (size_t i = 0; i < host->endpoint_count; i++)
+        ranking->entries[i] = entry_of(host, host->endpoints[i]);
+    ranking->leaders = leaders_of(host, now_us);
+}
+
 bool host_update_answer(struct host *host, int64_t now_us, char **was)
 {
     if (host->endpoint_count == 0 && host_is_waiting(host))
@@ -318,13 +326,11 @@ bool host_update_answer(struct host *host, int64_t now_us, char **was)
         return false;
     host->restored = false;
 
-    struct rank_entry entries[RANK_ENTRIES_MAX];
+    struct host_ranking ranking;
     struct answer answer;
-    for (size_t i = 0; i < host->endpoint_count; i++)
-        entries[i] = entry_of(host, host->endpoints[i]);
-    const struct rank_leaders leaders = leaders_of(host, now_us);
-    answer_compose(host->config, entries, host->endpoint_count, &leaders, &answer);
-    follow_leaders(host, entries, &leaders, &answer.leaders, now_us);
+    host_ranking_of(host, now_us, &ranking);
+    answer_compose(host->config, ranking.entries, ranking.count, &ranking.leaders, &answer);
+    follow_leaders(host, ranking.entries, &ranking.leaders, &answer.leaders, now_us);
 
     struct ranking_row now = {.status = answer.status,
                               .addresses = answer.addresses,

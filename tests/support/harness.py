@@ -37,6 +37,7 @@ from machine import (BUILD, CONTROL, DEADLINE_S, IPV6, RANKING, STATE, enter, fu
 from servers import Authority, Dns, Nginx, Process, Server
 
 HARD = os.path.join(BUILD, "hard/hard")
+HARCTL = os.path.join(BUILD, "harctl/harctl")
 LOOKUP_CLIENT = os.path.join(BUILD, "tests/support/lookup_client")
 STORY_S = 900  # more than any takes, HAR_LONG included
 QUICK = {"interval": "200ms", "timeout": "5s"}  # a check; a busy machine is no dead server
@@ -152,6 +153,17 @@ def look_up(call, name, *more, program=(LOOKUP_CLIENT,), **options):
     if done.returncode not in (0, 1):
         raise AssertionError(f"{call} {name}: exit {done.returncode}\n{done.stdout}")
     return done.stdout.strip()
+
+
+def harctl(*words, check=True):
+    """What harctl prints; and unless check, whatever its exit status says, the whole process."""
+    done = run(HARCTL, *words, check=check)
+    return done.stdout if check else done
+
+
+def harctl_json(*words):
+    """What it answers with -j, whether ok or not."""
+    return json.loads(harctl("-j", *words, check=False).stdout)
 
 
 def forget_ranking():

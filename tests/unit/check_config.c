@@ -774,6 +774,34 @@ START_TEST(durations_are_written_shortest)
 }
 END_TEST
 
+START_TEST(durations_are_rounded_for_people)
+{
+    static const struct {
+        uint64_t us;
+        const char *age, *latency;
+    } cases[] = {
+        {0, "0s", "0s"},
+        {999, "0s", "0.999ms"},
+        {12349, "0s", "12.3ms"},
+        {12350, "0s", "12.4ms"},
+        {999600, "0s", "1s"},
+        {1500000, "1s", "1500ms"},
+        {119999999, "119s", "2m"},
+        {120000000, "2m", "2m"},
+        {UINT64_C(3725000000), "62m", "3730s"},
+        {UINT64_C(7199999999), "119m", "2h"},
+        {UINT64_C(90000000000), "25h", "25h"},
+        {UINT64_C(259199000000), "2d", "259000s"},
+    };
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        char text[DURATION_TEXT_MAX];
+        memset(text, '#', sizeof text);
+        ck_assert_str_eq(duration_format_age(cases[i].us, text), cases[i].age);
+        ck_assert_str_eq(duration_format_latency(cases[i].us, text), cases[i].latency);
+    }
+}
+END_TEST
+
 /* --- The same question? --- */
 
 /* Loads a host with a check and a candidate that changes it. Is it still the same question? */
@@ -1062,6 +1090,7 @@ int main(void)
     tcase_add_test(durations, what_is_no_duration_is_refused);
     tcase_add_test(durations, seconds_are_rounded_to_a_microsecond);
     tcase_add_test(durations, durations_are_written_shortest);
+    tcase_add_test(durations, durations_are_rounded_for_people);
     TCase *checks = add_case(suite, "checks");
     tcase_add_test(checks, checks_are_equal_when_they_ask_the_same);
     tcase_add_test(checks, check_types_have_words);

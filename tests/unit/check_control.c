@@ -99,10 +99,19 @@ static void who(void *arg, const json_t *request, struct control_request *reply_
     control_reply(reply_to, json_pack("{sI}", "uid", (json_int_t)control_uid(reply_to)));
 }
 
+/* What it was told, as it is. */
+static void text(void *arg, const json_t *request, struct control_request *reply_to)
+{
+    (void)arg;
+    const json_t *said = json_object_get(request, "say");
+    control_reply_text(reply_to, json_string_value(said), json_string_length(said));
+}
+
 static const struct control_handler handlers[] = {
     {"echo", echo, false},    {"wait", wait_for_it, false}, {"large", large, false},
     {"fail", fail_it, false}, {"refuse", refuse, false},    {"forget", forget, false},
-    {"lack", lack, false},    {"who", who, true},           {NULL, NULL, false},
+    {"lack", lack, false},    {"who", who, true},           {"text", text, false},
+    {NULL, NULL, false},
 };
 
 /* --- Around each test --------------------------------------------------------------------------
@@ -291,7 +300,7 @@ static const struct {
     {"{\"command\":\"refuse\"}", "{\"ok\":false,\"error\":\"no\"}"},
     {"{\"command\":\"forget\"}", "{\"ok\":false,\"error\":\"forget: hard has no answer\"}"},
     {"{\"command\":\"status\"}", "{\"ok\":false,\"error\":\"unknown command; this hard knows echo, "
-                                 "wait, large, fail, refuse, forget, lack, who\"}"},
+                                 "wait, large, fail, refuse, forget, lack, who, text\"}"},
     {"", "{\"ok\":false,\"error\":\"the line is not JSON, as seen at byte 0\"}"},
     {"{\"command\":\"\xff\"}",
      "{\"ok\":false,\"error\":\"the line is not JSON, as seen at byte 12\"}"},
@@ -386,6 +395,22 @@ START_TEST(a_large_answer_arrives_whole)
     ck_assert_int_eq(memcmp(bytes + count - 15, ",1],\"ok\":true}\n", 15), 0);
     ck_assert_str_eq(answer(fd), "{\"said\":1,\"ok\":true}");
     close(fd);
+}
+END_TEST
+
+START_TEST(an_answer_may_be_written_already)
+{
+    static const char line[] = "{\"command\":\"text\",\"say\":\"{\\\"ok\\\": 1}\"}";
+    int fd = new_client();
+    ck_assert_str_eq(ask(fd, line), "{\"ok\": 1}");
+    control->output_max = strlen("{\"ok\": 1}\n");
+    ck_assert_str_eq(ask(fd, line), "{\"ok\": 1}");
+    control->output_max = 100;
+    char longer[200];
+    snprintf(longer, sizeof longer, "{\"command\":\"text\",\"say\":\"%0100d\"}", 1);
+    ck_assert_str_eq(ask(fd, longer),
+                     "{\"ok\":false,\"error\":\"the answer is too large: ask for fewer names\"}");
+    expect_closed(fd);
 }
 END_TEST
 
@@ -747,6 +772,7 @@ int main(void)
     tcase_add_test(tests, the_asking_user_is_known);
     tcase_add_test(tests, a_change_is_logged_with_its_user_and_nothing_else_is);
     tcase_add_test(tests, a_large_answer_arrives_whole);
+    tcase_add_test(tests, an_answer_may_be_written_already);
     tcase_add_test(tests, an_answer_that_is_too_large_is_an_error);
     tcase_add_test(tests, a_lack_of_memory_is_an_error);
     tcase_add_test(tests, an_answer_may_come_later);

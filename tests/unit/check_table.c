@@ -127,6 +127,18 @@ START_TEST(rows_of_hosts_are_restored)
 }
 END_TEST
 
+START_TEST(hosts_are_found_by_every_name)
+{
+    struct table *table = table_of(A ", \"b.example\": {\"candidates\": [\"192.0.2.1\"], "
+                                     "\"aliases\": [\"c.example\"]}");
+    ck_assert_ptr_eq(table_find(table, "a.example"), &table->hosts[0]);
+    ck_assert_ptr_eq(table_find(table, "b.example"), &table->hosts[1]);
+    ck_assert_ptr_eq(table_find(table, "c.example"), &table->hosts[1]);
+    ck_assert_ptr_null(table_find(table, "d.example"));
+    table_free(table);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("table");
@@ -136,6 +148,7 @@ int main(void)
     tcase_add_test(tests, those_without_a_result_are_counted);
     tcase_add_test(tests, hosts_inherit_by_name);
     tcase_add_test(tests, one_endpoint_is_inherited_once);
+    tcase_add_test(tests, hosts_are_found_by_every_name);
     tcase_add_test(tests, rows_of_hosts_are_restored);
     suite_add_tcase(suite, tests);
     return unit_run(suite);

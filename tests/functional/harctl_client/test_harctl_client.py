@@ -10,7 +10,6 @@ import subprocess
 import fake_hard
 import harness
 
-HARCTL = os.path.join(harness.BUILD, "harctl/harctl")
 NAME = "api.example.com"
 
 WRONG_USAGE = {
@@ -81,7 +80,7 @@ class HarctlClient(harness.TestCase):
 
     def harctl(self, *arguments, status=0, socket_path=None, **options):
         """Runs it to its end. Returns standard output and standard error. status None: 0 or 1."""
-        command = [HARCTL, *(["-s", socket_path] if socket_path else []), *arguments]
+        command = [harness.HARCTL, *(["-s", socket_path] if socket_path else []), *arguments]
         done = subprocess.run(command, capture_output=True, check=False,
                               timeout=harness.DEADLINE_S, **options)
         output, errors = done.stdout.decode(), done.stderr.decode("utf-8", "replace")
@@ -260,7 +259,7 @@ class HarctlClient(harness.TestCase):
 
     def test_a_full_disk_is_a_failure(self):
         with open("/dev/full", "wb") as full:
-            done = subprocess.run([HARCTL, "-s", self.fake(fake_hard.STATUS).path, "status"],
+            done = subprocess.run([harness.HARCTL, "-s", self.fake(fake_hard.STATUS).path, "status"],
                                   stdout=full, check=False, timeout=harness.DEADLINE_S)
         self.assertEqual(done.returncode, 1)
 
@@ -291,7 +290,7 @@ class HarctlClient(harness.TestCase):
         fake = self.fake(fake_hard.STATUS)
         nobody = {"user": "nobody", "group": "nogroup", "extra_groups": []}
         program = self.path("harctl")  # the build folder may be closed to others
-        shutil.copy(HARCTL, program)
+        shutil.copy(harness.HARCTL, program)
 
         def refused():
             done = subprocess.run([program, "-s", fake.path, "status"], capture_output=True,
