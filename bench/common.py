@@ -56,7 +56,7 @@ def run(main, tools, limit_s):
 
 def check_machine(tools):
     if "HAR_BUILDDIR" not in os.environ:
-        raise Failure("start it with make bench-nss or make bench-check")
+        raise Failure("start it through make, which knows the paths: make bench-nss and so on")
     os.environ["PATH"] += ":/usr/sbin:/sbin"
     tools = ["unshare", "ip", *tools]
     missing = sorted(TOOLS[tool][0] for tool in tools if not shutil.which(tool))

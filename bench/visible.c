@@ -7,9 +7,7 @@
  * each change, "down" or "up" and the microseconds from the moment at which the server ended the
  * first check that went the other way to the end of the first lookup of NAME that did. Looks every
  * 100 us, so as to leave the processor to hard. */
-#include <arpa/inet.h>
 #include <errno.h>
-#include <netdb.h>
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -17,8 +15,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
+
+#include "bench/ask.h"
+#include "common/clock.h"
 
 #define DEADLINE_US 10000000
 #define POLL_US 100
@@ -29,21 +29,6 @@ struct server {
     bool well;            /* answers 200 */
     int64_t turned_us;    /* when the first check after a turn was ended; 0 not yet */
 };
-
-static int64_t now_us(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
-}
-
-static void pause_us(int64_t us)
-{
-    struct timespec span = {.tv_sec = us / 1000000, .tv_nsec = us % 1000000 * 1000};
-
-    nanosleep(&span, NULL);
-}
 
 static void die(const char *what)
 {
@@ -63,7 +48,7 @@ static void answer_one(struct server *server, int connection)
     pthread_mutex_lock(&server->lock);
     well = server->well;
     if (server->turned_us == 0)
-        server->turned_us = now_us();
+        server->turned_us = har_now_us();
     pthread_mutex_unlock(&server->lock);
     if (well)
         send(connection, ok, sizeof ok - 1, MSG_NOSIGNAL);
@@ -83,14 +68,9 @@ static void *serve(void *arg)
 
 static int listen_on(const char *address, const char *port)
 {
-    struct sockaddr_in name = {.sin_family = AF_INET,
-                               .sin_port = htons((uint16_t)strtoul(port, NULL, 10))};
+    struct sockaddr_in name = ask_address(address, port);
     int one = 1, listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
-    if (inet_pton(AF_INET, address, &name.sin_addr) != 1) {
-        errno = EINVAL;
-        die(address);
-    }
     if (listener < 0 || setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one) != 0 ||
         bind(listener, (struct sockaddr *)&name, sizeof name) != 0 || listen(listener, 64) != 0)
         die("listen");
@@ -100,30 +80,26 @@ static int listen_on(const char *address, const char *port)
 /* True when getaddrinfo's first answer for name is address. */
 static bool answers(const char *name, const char *address)
 {
-    struct addrinfo hints = {.ai_family = AF_INET, .ai_socktype = SOCK_STREAM}, *found = NULL;
-    char text[INET6_ADDRSTRLEN] = "";
+    char text[ASK_TEXT_MAX];
 
-    if (getaddrinfo(name, NULL, &hints, &found) != 0)
-        return false;
-    getnameinfo(found->ai_addr, found->ai_addrlen, text, sizeof text, NULL, 0, NI_NUMERICHOST);
-    freeaddrinfo(found);
+    ask_resolver(name, text);
     return strcmp(text, address) == 0;
 }
 
 /* Waits until address is, or is not, the answer. Returns when that was seen. */
 static int64_t await_answer(const char *name, const char *address, bool wanted)
 {
-    int64_t began_us = now_us();
+    int64_t began_us = har_now_us();
 
     while (answers(name, address) != wanted) {
-        if (now_us() - began_us > DEADLINE_US) {
+        if (har_now_us() - began_us > DEADLINE_US) {
             fprintf(stderr, "visible: %s is still %s %s after %d s\n", name,
                     wanted ? "not" : "answered with", address, DEADLINE_US / 1000000);
             exit(1);
         }
         pause_us(POLL_US);
     }
-    return now_us();
+    return har_now_us();
 }
 
 static int64_t turned_us(struct server *server)
