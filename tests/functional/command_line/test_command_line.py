@@ -128,15 +128,16 @@ class CommandLine(harness.TestCase):
         self.assertIn(f"[{os.environ['HAR_SYSCONFDIR']}/har/har.json]", output)
 
     def test_signals_stop_it(self):
-        path = self.config({"ranking_db": f"{self.folder}/ranking.db", **GOOD})
+        places = ("ranking_db", "state_db", "control_socket")  # not those of the machine
+        path = self.config({**{key: f"{self.folder}/{key}" for key in places}, **GOOD})
         for number in (signal.SIGTERM, signal.SIGINT):
             daemon = harness.Process([harness.HARD, "-c", path], self.path("log"))
             self.addCleanup(daemon.kill)
-            daemon.wait_ready(lambda: os.path.exists(f"{self.folder}/ranking.db"))
+            daemon.wait_ready(lambda: os.path.exists(f"{self.folder}/ranking_db"))
             daemon.kill(number)
             self.assertEqual(daemon.popen.returncode, 0)
             self.assertIn("event=stop", daemon.log_text())
-            os.unlink(f"{self.folder}/ranking.db")
+            os.unlink(f"{self.folder}/ranking_db")
 
 
 harness.main(machine=False)
