@@ -17,6 +17,7 @@ ADDRESSES = ["127.0.1.1", "127.0.1.2"]
 FOLDER = os.path.dirname(harness.RANKING)
 NEW = f"{harness.RANKING}.new"
 FILES = {harness.RANKING, f"{harness.RANKING}.lock"}
+SOCKET = {harness.CONTROL}  # perhaps: it is replaced by the next daemon
 
 
 def identity():
@@ -83,7 +84,7 @@ class Crashes(harness.TestCase):
             self.kill_somewhere(hard)
             self.assert_whole(hosts)
             self.assertIsNone(reader.popen.poll(), reader.log_text())
-            self.assertLessEqual(files(), FILES | {NEW})
+            self.assertLessEqual(files(), FILES | {NEW} | SOCKET)
             if random.random() < 0.5:  # which chance hardly ever leaves
                 with open(harness.RANKING, "rb") as whole, open(NEW, "wb") as part:
                     part.write(whole.read(random.randrange(os.stat(harness.RANKING).st_size)))
@@ -92,7 +93,7 @@ class Crashes(harness.TestCase):
         wait_published()
         hard.stop()
         self.assert_whole(hosts)
-        self.assertEqual(files(), FILES)
+        self.assertEqual(files() - SOCKET, FILES)
         reader.stop()
 
 

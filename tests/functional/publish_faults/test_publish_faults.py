@@ -11,8 +11,8 @@ FIRST, SECOND = "127.0.1.1", "127.0.1.2"
 
 
 def left_in_folder():
-    """Its files but for the lock, which stays."""
-    return sorted(name for name in os.listdir(FOLDER) if not name.endswith(".lock"))
+    """Its files but for the lock, which stays, and the control socket."""
+    return sorted(name for name in os.listdir(FOLDER) if not name.endswith((".lock", ".sock")))
 
 
 class PublishFaults(harness.TestCase):
