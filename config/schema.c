@@ -42,8 +42,9 @@ static const struct schema_word families[] = {{"any", FAMILY_ANY},
 #define IN_64_KIB 65536 /* how far into an answer a check looks */
 
 #define PATH_BYTES .min = 1, .max = 4000
-#define SOCKET_BYTES 107 /* that fit a socket's address with their NUL */
-_Static_assert(SOCKET_BYTES < sizeof((struct sockaddr_un *)0)->sun_path, "unix(7) has less room");
+#define SOCKET_BYTES 103 /* that fit a socket's address with ".new" and NUL: see control_socket.c */
+_Static_assert(SOCKET_BYTES + sizeof ".new" <= sizeof((struct sockaddr_un *)0)->sun_path,
+               "unix(7) has less room");
 _Static_assert(sizeof HAR_CONTROL_SOCKET - 1 <= SOCKET_BYTES, "configure sees to it");
 
 #define AT(member) .offset = offsetof(struct config, member)

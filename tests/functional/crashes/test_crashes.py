@@ -17,7 +17,7 @@ ADDRESSES = ["127.0.1.1", "127.0.1.2"]
 FOLDER = os.path.dirname(harness.RANKING)
 NEW = f"{harness.RANKING}.new"
 FILES = {harness.RANKING, f"{harness.RANKING}.lock"}
-SOCKET = {harness.CONTROL}  # perhaps: it is replaced by the next daemon
+SOCKET = {harness.CONTROL, f"{harness.CONTROL}.new"}  # perhaps; the next daemon replaces them
 
 
 def identity():
