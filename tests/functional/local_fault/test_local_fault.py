@@ -12,7 +12,7 @@ import threading
 import harness
 
 FAR, RARE, HOME = "far.example.com", "rare.example.com", "home.example.com"
-FIRST, SECOND, THIRD = (f"198.51.100.{place}" for place in (1, 2, 3))
+FIRST, SECOND, THIRD = SERVERS = [f"198.51.100.{place}" for place in (1, 2, 3)]
 CHECK = {"port": 80, "interval": "200ms", "timeout": "1s"}
 RARELY = {**CHECK, "interval": "1h", "fast_interval": "1h"}
 LAY = ["link add near type veth peer name far netns far",
@@ -106,11 +106,11 @@ class LocalFault(harness.TestCase):
         super().setUp()
         harness.run("ip", "netns", "add", "far")
         self.addCleanup(harness.run, "ip", "netns", "delete", "far")
-        ip("link set lo up", *(f"addr add {address}/32 dev lo" for address in (FIRST, SECOND, THIRD)),
+        ip("link set lo up", *(f"addr add {address}/32 dev lo" for address in SERVERS),
            network="far")
         self.lay_cable()
         self.addCleanup(harness.run, "ip", "link", "delete", "near")
-        self.far = [self.far_server(address) for address in (FIRST, SECOND, THIRD)]
+        self.far = [self.far_server(address) for address in SERVERS]
         self.home = [self.server(f"127.0.1.{place}") for place in (1, 2)]
 
     @staticmethod
