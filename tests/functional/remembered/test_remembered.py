@@ -90,7 +90,7 @@ class Remembered(harness.TestCase):
             "check": {"type": "tcp", "port": 1}} for number in range(3)}
         self.configure(hard, {**self.hosts, **crowd})
         hard.reload()
-        harness.wait_until(lambda: len(harness.read_state()) > 500, "the crowd in the state")
+        harness.wait_until(lambda: harness.read_state().keys() > PLACES, "all in the state")
         self.configure(hard, self.hosts)
 
     def assert_remembered(self, hard):
