@@ -186,8 +186,8 @@ while not over:
 
 
 class Reader(Process):
-    """A program that looks up names without pause. wanted: the addresses that each may have; it ends
-    at an answer that is another."""
+    """A program that looks up names without pause. wanted: the addresses that each may have; it
+    ends at an answer that is another."""
 
     def __init__(self, log, wanted):
         with tempfile.TemporaryFile("w+") as words:

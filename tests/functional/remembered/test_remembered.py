@@ -1,5 +1,5 @@
-"""What the daemon knew survives its end: health, latency, counters and the last good answer come back
-from state.db, while they are recent and the question is the same."""
+"""What the daemon knew survives its end: health, latency, counters and the last good answer come
+back from state.db, while they are recent and the question is the same."""
 
 import os
 
@@ -80,8 +80,8 @@ class Remembered(harness.TestCase):
 
     def met_anew(self, hard):
         """Of which endpoints a check since go_on was the first."""
-        return {(event["host"], event["address"]) for event in hard.events(event="state")[self.known:]
-                if event["was"] == "unknown"}
+        return {(event["host"], event["address"])
+                for event in hard.events(event="state")[self.known:] if event["was"] == "unknown"}
 
     def have_written(self, hard):
         """So many transitions are not kept in memory: all is written, long before it is time."""
@@ -145,7 +145,8 @@ class Remembered(harness.TestCase):
         self.assertEqual(self.met_anew(hard), {(FASTEST, SLOW), (FASTEST, FAST)})
         after = harness.read_state()
         self.assertGreater(after[FIRST, FAST]["successes"], before[FIRST, FAST]["successes"])
-        self.assertGreaterEqual(after[FASTEST, FAST]["since"], before[FASTEST, FAST]["last_success"])
+        self.assertGreaterEqual(after[FASTEST, FAST]["since"],
+                                before[FASTEST, FAST]["last_success"])
 
     def test_who_was_removed_is_forgotten(self):
         """While it runs, and while it does not."""

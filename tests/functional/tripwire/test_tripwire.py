@@ -1,5 +1,5 @@
-"""tripwire: an idle connection tells that a server is gone, long before the next check. Here that one
-is an hour away, and three failures are needed."""
+"""tripwire: an idle connection tells that a server is gone, long before the next check. Here that
+one is an hour away, and three failures are needed."""
 
 import os
 import socket
