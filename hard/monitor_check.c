@@ -213,7 +213,7 @@ static void on_result(void *arg, const struct check_result *result)
     plan_next(endpoint, first, result->total_us);
     if (first)
         table_answered(monitor->table, endpoint);
-    if (changed && endpoint->health.state == HEALTH_DOWN)
+    if (result->reason != REASON_OK && endpoint->health.state == HEALTH_DOWN)
         names_endpoint_down(endpoint);
     monitor_update_answer(monitor, endpoint->host, changed);
     if (first)

@@ -203,15 +203,17 @@ static struct endpoint *find_or_recall(struct host *host, const struct config_ca
                                         : host_find_endpoint(host, candidate, address);
 }
 
-/* A state that nobody confirmed for longer than an answer is believed is no state any more; what
- * was counted still is. */
-static bool is_recent(const struct restoring *restoring, const struct state_endpoint *row)
+/* A state that nobody confirmed for longer than an answer is believed, nor for two intervals, is no
+ * state any more; what was counted still is. */
+static bool is_recent(const struct restoring *restoring, const struct config_check *check,
+                      const struct endpoint_counters *counters)
 {
-    const struct endpoint_counters *counters = &row->counters;
     int64_t last_s = counters->last_success_s > counters->last_failure_s ? counters->last_success_s
                                                                          : counters->last_failure_s;
-    return last_s > 0 &&
-           state_age_s(last_s, restoring->now_s) <= restoring->table->config->max_stale_s;
+    int64_t believed_s = restoring->table->config->max_stale_s;
+    int64_t intervals_s = INT64_C(2) * check->interval_ms / 1000;
+    return last_s > 0 && state_age_s(last_s, restoring->now_s) <=
+                             (intervals_s > believed_s ? intervals_s : believed_s);
 }
 
 static bool restore_endpoint(void *arg, const struct state_endpoint *row)
@@ -227,7 +229,7 @@ static bool restore_endpoint(void *arg, const struct state_endpoint *row)
     if (endpoint == NULL)
         return false;
     endpoint->counters = row->counters;
-    if (!is_recent(restoring, row))
+    if (!is_recent(restoring, candidate->check, &row->counters))
         return true;
     endpoint->health = row->health;
     endpoint->judged = true;

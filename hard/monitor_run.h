@@ -78,7 +78,7 @@ void check_stop(struct endpoint *endpoint);
 /* Watches the names of a table's candidates. */
 void names_watch(struct monitor *monitor, struct table *table);
 void names_unwatch(struct table *table);
-/* It went down: if it was its name's last, the name is asked for again. */
+/* It is down, again or still: if all of its name are, the name is asked for again. */
 void names_endpoint_down(const struct endpoint *endpoint);
 /* Asks for all names again. */
 void names_refresh(struct monitor *monitor);
@@ -113,7 +113,8 @@ struct kept {
 int keep_open(const struct monitor *monitor, const struct config *config, struct kept *kept,
               struct har_error *error);
 void keep_discard(struct kept *kept);
-/* In place of the one before, if there is a new one: true. */
+/* In place of the one before, if there is a new one: true. A new one forgets what it held, takes
+ * the newest history of the one before, and is to be told all: keep_note_all. */
 bool keep_use(struct monitor *monitor, struct kept *kept);
 /* What is remembered of the hosts of a table, which are fresh. */
 void keep_restore(struct monitor *monitor, struct table *table);

@@ -269,6 +269,16 @@ class Upstreams(harness.TestCase):
         old.kill()
         self.assert_up(["127.0.1.2"])
 
+    def test_asked_while_all_are_down(self):
+        """The zone is mended long after they went down, and its TTL is an hour."""
+        fake = self.fake_says(lambda query, name, kind: Fake.truth(query, kind, ttl=3600))
+        server = self.site("127.0.1.1")
+        self.hard({NAME: self.host("www.example.net", family="ipv4")}, upstreams=[FAKE])
+        self.assert_up(["127.0.1.1"])
+        server.kill()
+        asked = fake.count("www.example.net")
+        harness.wait_until(lambda: fake.count("www.example.net") >= asked + 3, "further questions")
+
     def test_ready_after_names_were_asked(self):
         """An address that the state remembers is checked, but does not stand for an answer."""
         server = self.site("127.0.1.1")
