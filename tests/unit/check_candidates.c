@@ -581,6 +581,8 @@ START_TEST(first_questions_are_spread)
         watchers[i].watch =
             candidates_watch(candidates, name, true, false, on_changed, &watchers[i]);
     }
+    const struct config_upstream patient = fake_config(&fake);
+    forward_configure(forward, &patient, 1, 5000);
     fake_run_until(loop, &fake.asked, 1);
     ck_assert_int_lt(fake.asked, MANY / 2); /* and not all of them in one round */
     for (int i = 0; i < MANY; i++) {

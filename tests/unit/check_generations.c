@@ -109,8 +109,8 @@ static int publish(unsigned generation, struct har_error *error)
         if (!holds(generation, row))
             continue;
         write_addresses(addresses[row], generation, row);
-        rows[count++] = (struct ranking_row){names[row], RANKING_STATUS_ANSWER, addresses[row],
-                                             RANKING_ANSWERS_MAX, NULL, NULL};
+        rows[count++] = (struct ranking_row){
+            names[row], RANKING_STATUS_ANSWER, addresses[row], RANKING_ANSWERS_MAX, NULL, NULL};
     }
     return ranking_publish(path, rows, count, NOW_S + 1, error);
 }
