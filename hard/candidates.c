@@ -10,17 +10,25 @@
 
 /* --- telling ---------------------------------------------------------------------------------- */
 
+static bool is_news(const struct candidate_watch *watch, size_t count, bool complete)
+{
+    if (!watch->was_told)
+        return count > 0 || complete;
+    return watch->generation != watch->name->generation || (complete && !watch->was_complete);
+}
+
 static void tell(struct candidate_watch *watch)
 {
     struct har_address addresses[FAMILIES * DNS_ADDRESSES_MAX];
     const struct name *name = watch->name;
     size_t count = name_collect(name, addresses);
-    if (watch->was_told ? watch->generation == name->generation
-                        : count == 0 && name_state(name) == CANDIDATES_UNKNOWN)
+    bool complete = name_state(name) != CANDIDATES_UNKNOWN;
+    if (!is_news(watch, count, complete))
         return;
     watch->was_told = true;
+    watch->was_complete = complete;
     watch->generation = name->generation;
-    watch->changed(watch->arg, addresses, count);
+    watch->changed(watch->arg, addresses, count, complete);
 }
 
 static void free_if_unwatched(struct name *name);
@@ -128,6 +136,13 @@ struct candidate_watch *candidates_watch(struct candidates *candidates, const ch
     TAILQ_INSERT_TAIL(&name->watches, watch, in_name);
     ev_timer_start(candidates->loop, &name->tell); /* what is known already */
     return watch;
+}
+
+void candidates_recall(struct candidate_watch *watch, const struct har_address *addresses,
+                       size_t count)
+{
+    for (int i = 0; i < FAMILIES; i++)
+        question_recall(&watch->name->questions[i], addresses, count);
 }
 
 void candidates_refresh(struct candidate_watch *watch)

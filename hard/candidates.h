@@ -28,9 +28,12 @@ struct ev_loop;
 struct forward;
 
 /* All addresses of the name, of the families wanted: IPv4 before IPv6, each family by its bytes, so
- * that another order in the DNS is no change. They are the caller's to read during the call. count
- * 0 comes at most once, as the first call: it was asked for, and nothing was found. */
-typedef void candidates_changed_fn(void *arg, const struct har_address *addresses, size_t count);
+ * that another order in the DNS is no change. They are the caller's to read during the call.
+ * complete: something has come of the question for each family, if only a failure; once that is so
+ * it stays so, and that it has become so is told. count 0 comes at most once, as the first call,
+ * and complete: it was asked for, and nothing was found. */
+typedef void candidates_changed_fn(void *arg, const struct har_address *addresses, size_t count,
+                                   bool complete);
 
 /* Both stay the caller's and outlive it. NULL with error set without memory. */
 struct candidates *candidates_new(struct ev_loop *loop, struct forward *forward,
@@ -47,6 +50,12 @@ struct candidate_watch *candidates_watch(struct candidates *candidates, const ch
                                          bool want_ipv4, bool want_ipv6,
                                          candidates_changed_fn *changed, void *arg);
 
+/* Addresses that an earlier run, or the one who watched before, knew: those of a family are among
+ * the name's until something came of the question for it, and while nothing but failures came of
+ * it. To be called right after candidates_watch. What finds no memory is left out. */
+void candidates_recall(struct candidate_watch *watch, const struct har_address *addresses,
+                       size_t count);
+
 /* Asks again now; at most once in a second for one name, so perhaps a little later. */
 void candidates_refresh(struct candidate_watch *watch);
 
@@ -56,6 +65,7 @@ void candidates_unwatch(struct candidate_watch *watch);
 enum candidates_state {
     CANDIDATES_UNKNOWN,  /* nothing has come yet */
     CANDIDATES_RESOLVED, /* the addresses are those of the last answers */
+    CANDIDATES_PARTLY,   /* those of one family are; the other has no answer that counts */
     CANDIDATES_NO_DATA,  /* the name has none */
     CANDIDATES_NO_NAME,  /* there is no such name */
     CANDIDATES_FAILED    /* a question is without an answer */

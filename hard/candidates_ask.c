@@ -21,6 +21,8 @@ const char *candidates_state_text(enum candidates_state state)
         return "unknown";
     case CANDIDATES_RESOLVED:
         return "resolved";
+    case CANDIDATES_PARTLY:
+        return "partly";
     case CANDIDATES_NO_DATA:
         return "no-address";
     case CANDIDATES_NO_NAME:
@@ -40,6 +42,11 @@ static bool is_well(const struct question *question, const struct question *othe
            (question->state != CANDIDATES_FAILED && other->state == CANDIDATES_RESOLVED);
 }
 
+static bool is_resolved(const struct question *question)
+{
+    return question->wanted && question->state == CANDIDATES_RESOLVED;
+}
+
 enum candidates_state name_state(const struct name *name)
 {
     enum candidates_state worst = CANDIDATES_RESOLVED;
@@ -51,16 +58,28 @@ enum candidates_state name_state(const struct name *name)
             question->state > worst)
             worst = question->state;
     }
-    return worst;
+    bool any = is_resolved(&name->questions[0]) || is_resolved(&name->questions[1]);
+    return worst != CANDIDATES_RESOLVED && any ? CANDIDATES_PARTLY : worst;
 }
 
-static const char *reason_of(const struct name *name)
+/* The first question that is not well; or NULL. */
+static const struct question *find_unwell(const struct name *name)
 {
     for (int i = 0; i < FAMILIES; i++) {
-        if (name->questions[i].wanted && name->questions[i].state == name->state)
-            return name->questions[i].reason;
+        const struct question *question = &name->questions[i];
+        if (question->wanted && !is_well(question, &name->questions[FAMILIES - 1 - i]) &&
+            (name->state == CANDIDATES_PARTLY || question->state == name->state))
+            return question;
     }
     return NULL;
+}
+
+/* Which question has no answer, if the other one has. */
+static const char *word_question(const struct name *name, const struct question *unwell)
+{
+    if (name->state != CANDIDATES_PARTLY || unwell == NULL)
+        return NULL;
+    return unwell->family == AF_INET ? "A" : "AAAA";
 }
 
 size_t name_collect(const struct name *name,
@@ -94,8 +113,10 @@ static void log_name(int level, const char *event, const struct name *name)
     if (!log_wants(level))
         return;
     word_addresses(name, addresses);
+    const struct question *unwell = find_unwell(name);
     log_event(level, event, "name", name->key, "state", candidates_state_text(name->state),
-              "reason", reason_of(name), "addresses", addresses, NULL);
+              "question", word_question(name, unwell), "reason",
+              unwell != NULL ? unwell->reason : NULL, "addresses", addresses, NULL);
 }
 
 static void log_change(struct name *name, bool changed)
@@ -103,7 +124,8 @@ static void log_change(struct name *name, bool changed)
     enum candidates_state was = name->state;
     name->state = name_state(name);
     if (name->state > CANDIDATES_RESOLVED && name->state != was)
-        log_name(LOG_WARNING, "resolve-failed", name);
+        log_name(name->state == CANDIDATES_PARTLY ? LOG_NOTICE : LOG_WARNING, "resolve-failed",
+                 name);
     else if (name->state == CANDIDATES_RESOLVED && was > CANDIDATES_RESOLVED)
         log_name(LOG_NOTICE, "resolve-recovered", name);
     else if (name->state == CANDIDATES_RESOLVED && was == CANDIDATES_UNKNOWN)
@@ -319,6 +341,28 @@ void question_stop(struct question *question)
     free(question->addresses);
     question->addresses = NULL;
     question->count = 0;
+}
+
+static int by_bytes(const void *a, const void *b)
+{
+    return memcmp(a, b, sizeof(struct har_address));
+}
+
+void question_recall(struct question *question, const struct har_address *addresses, size_t count)
+{
+    if (!question->wanted || question->state != CANDIDATES_UNKNOWN || question->count > 0)
+        return;
+    struct har_address *known = calloc(count + 1, sizeof *known);
+    size_t known_count = 0;
+    for (size_t i = 0; i < count && known != NULL && known_count < DNS_ADDRESSES_MAX; i++) {
+        if (addresses[i].family == question->family)
+            known[known_count++] = addresses[i];
+    }
+    if (known != NULL)
+        qsort(known, known_count, sizeof *known, by_bytes);
+    free(question->addresses);
+    question->addresses = known;
+    question->count = known_count;
 }
 
 /* Not one that is under way, nor one whose first time is near. */

@@ -33,7 +33,7 @@ struct question {
 struct candidate_watch {
     TAILQ_ENTRY(candidate_watch) in_name;
     struct name *name;
-    bool was_told;
+    bool was_told, was_complete;
     unsigned generation; /* of the name, when it was told */
     candidates_changed_fn *changed;
     void *arg;
@@ -75,6 +75,8 @@ void question_init(struct question *question, struct name *name, int family, boo
 void question_start(struct question *question, int64_t after_us);
 /* And no more; forgets the addresses. */
 void question_stop(struct question *question);
+/* Addresses to begin with, if nothing came of it yet. */
+void question_recall(struct question *question, const struct har_address *addresses, size_t count);
 /* Asks sooner, if it may. */
 void question_refresh(struct question *question);
 /* The worst of both questions, as soon as something is known of each. */

@@ -116,6 +116,8 @@ static const char *detail_of(enum candidates_state state)
     case CANDIDATES_UNKNOWN:
     case CANDIDATES_RESOLVED:
         return NULL;
+    case CANDIDATES_PARTLY:
+        return "no address of one family, no answer for the other";
     case CANDIDATES_NO_DATA:
         return "no address";
     case CANDIDATES_NO_NAME:

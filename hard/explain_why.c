@@ -194,6 +194,8 @@ static const char *nameless_words(enum candidates_state state)
         return "has no address yet: its name is being resolved";
     case CANDIDATES_RESOLVED:
         return "has no address here: there are too many others";
+    case CANDIDATES_PARTLY:
+        return "has no address that is wanted here, and one family of its name is not answered";
     case CANDIDATES_NO_DATA:
         return "has no address: its name has none";
     case CANDIDATES_NO_NAME:
@@ -204,16 +206,30 @@ static const char *nameless_words(enum candidates_state state)
     return "has no address yet";
 }
 
+static const char *known_words(enum candidates_state state)
+{
+    switch (state) {
+    case CANDIDATES_UNKNOWN:
+    case CANDIDATES_RESOLVED:
+        return NULL;
+    case CANDIDATES_PARTLY:
+        return "keeps its last known addresses of one family: no upstream answers for that now";
+    case CANDIDATES_NO_DATA:
+    case CANDIDATES_NO_NAME:
+        return "keeps its last known addresses: its name has none any more";
+    case CANDIDATES_FAILED:
+        return "keeps its last known addresses: no upstream answers for its name now";
+    }
+    return NULL;
+}
+
 static void tell_name(const struct teller *teller, const struct config_candidate *candidate)
 {
     enum candidates_state state = view_name(teller->view, candidate);
     if (view_is_nameless(teller->view, candidate))
         fprintf(teller->out, "%s %s", candidate->name, nameless_words(state));
-    else if (state == CANDIDATES_NO_DATA || state == CANDIDATES_NO_NAME ||
-             state == CANDIDATES_FAILED)
-        fprintf(teller->out, "%s keeps its last known addresses: %s", candidate->name,
-                state == CANDIDATES_FAILED ? "its name does not resolve now"
-                                           : "its name has none any more");
+    else if (known_words(state) != NULL)
+        fprintf(teller->out, "%s %s", candidate->name, known_words(state));
     else
         return;
     explain_end(teller);

@@ -72,14 +72,13 @@ bool host_is_waiting(const struct host *host);
 
 /* The addresses of a candidate that is a host name, as they are now, in any order: endpoints for
  * the new ones, unknown. Those whose address is gone leave the host: *gone is an array of
- * *gone_count for free(3), and they are the caller's to stop and free. count 0 means that none
- * could be found: nobody waits for the name any more, and endpoints that it has stay. What does not
- * fit RANK_ENTRIES_MAX is left out. False without memory: then all is as before, and *gone
- * untouched.
- */
+ * *gone_count for free(3), and they are the caller's to stop and free. complete: all that there is
+ * to know; nobody waits for the name any more. count 0 means that none could be found: endpoints
+ * that it has stay. What does not fit RANK_ENTRIES_MAX is left out. False without memory: then all
+ * is as before, and *gone untouched. */
 bool host_resolved(struct host *host, const struct config_candidate *candidate,
-                   const struct har_address *addresses, size_t count, struct endpoint ***gone,
-                   size_t *gone_count);
+                   const struct har_address *addresses, size_t count, bool complete,
+                   struct endpoint ***gone, size_t *gone_count);
 
 /* The candidate of that label, or NULL. */
 const struct config_candidate *host_find_candidate(const struct host *host, const char *label);

@@ -151,8 +151,8 @@ static bool roll_fill(struct roll *roll, struct host *host,
 }
 
 bool host_resolved(struct host *host, const struct config_candidate *candidate,
-                   const struct har_address *addresses, size_t count, struct endpoint ***gone,
-                   size_t *gone_count)
+                   const struct har_address *addresses, size_t count, bool complete,
+                   struct endpoint ***gone, size_t *gone_count)
 {
     struct endpoint **leaving = NULL;
     size_t left = 0;
@@ -169,7 +169,7 @@ bool host_resolved(struct host *host, const struct config_candidate *candidate,
         for (size_t i = 0; i < left; i++)
             leaving[i]->host = NULL;
     }
-    host_candidate_of(host, candidate)->resolved = true;
+    host_candidate_of(host, candidate)->resolved |= complete;
     *gone = leaving;
     *gone_count = left;
     return true;

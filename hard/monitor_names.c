@@ -4,6 +4,7 @@
 #include "common/clock.h"
 #include "hard/log.h"
 #include "hard/monitor_run.h"
+#include "hard/rank.h"
 
 struct name_watch {
     struct monitor *monitor;
@@ -23,13 +24,14 @@ static void end_endpoints(struct monitor *monitor, const struct host *host, stru
     free(gone);
 }
 
-static void on_changed(void *arg, const struct har_address *addresses, size_t count)
+static void on_changed(void *arg, const struct har_address *addresses, size_t count, bool complete)
 {
     struct name_watch *name = arg;
     struct monitor *monitor = name->monitor;
     struct endpoint **gone = NULL;
     size_t gone_count = 0;
-    if (!host_resolved(name->host, name->candidate, addresses, count, &gone, &gone_count)) {
+    if (!host_resolved(name->host, name->candidate, addresses, count, complete, &gone,
+                       &gone_count)) {
         log_event(LOG_ERR, "addresses-lost", "host", name->host->config->name, "candidate",
                   name->candidate->name, "error", "out of memory", NULL);
         return;
@@ -39,6 +41,19 @@ static void on_changed(void *arg, const struct har_address *addresses, size_t co
     monitor_count(monitor);
     monitor_update_answer(monitor, name->host, true);
     monitor_request_if_ready(monitor);
+}
+
+/* What the host has of the name, from an earlier run or configuration, is its last known. */
+static void recall(const struct name_watch *name)
+{
+    struct har_address addresses[RANK_ENTRIES_MAX];
+    size_t count = 0;
+    for (size_t i = 0; i < name->host->endpoint_count; i++) {
+        if (name->host->endpoints[i]->candidate == name->candidate)
+            addresses[count++] = name->host->endpoints[i]->target.address;
+    }
+    if (count > 0)
+        candidates_recall(name->watch, addresses, count);
 }
 
 static struct name_watch *watch_name(struct monitor *monitor, struct host *host,
@@ -51,10 +66,12 @@ static struct name_watch *watch_name(struct monitor *monitor, struct host *host,
     name->watch = candidates_watch(monitor->parts.candidates, candidate->host_name,
                                    host_wants_family(host->config, AF_INET),
                                    host_wants_family(host->config, AF_INET6), on_changed, name);
-    if (name->watch != NULL)
-        return name;
-    free(name);
-    return NULL;
+    if (name->watch == NULL) {
+        free(name);
+        return NULL;
+    }
+    recall(name);
+    return name;
 }
 
 static void watch_host(struct monitor *monitor, struct host *host)

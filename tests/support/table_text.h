@@ -66,8 +66,8 @@ static inline size_t host_resolve(struct host *host, size_t candidate, const cha
     char word[HAR_ADDRESS_TEXT_MAX];
     for (int used = 0; sscanf(list, " %45s%n", word, &used) == 1; list += used)
         ck_assert_int_eq(har_address_parse(word, &addresses[count++]), 0);
-    ck_assert(host_resolved(host, &host->config->candidates[candidate], addresses, count, &gone,
-                            &gone_count));
+    ck_assert(host_resolved(host, &host->config->candidates[candidate], addresses, count, true,
+                            &gone, &gone_count));
     for (size_t i = 0; i < gone_count; i++) {
         ck_assert_ptr_null(gone[i]->host);
         free(gone[i]);

@@ -85,14 +85,16 @@ struct watcher {
     int calls;
     char addresses[4096]; /* of the last call */
     size_t count;
+    bool complete;
     struct candidate_watch *watch;
     void (*then)(struct watcher *watcher); /* from within the call, or NULL */
     struct watcher *other;                 /* for that */
 };
 
-static void on_changed(void *arg, const struct har_address *addresses, size_t count)
+static void on_changed(void *arg, const struct har_address *addresses, size_t count, bool complete)
 {
     struct watcher *watcher = arg;
+    watcher->complete = complete;
     char text[HAR_ADDRESS_TEXT_MAX];
     watcher->calls++;
     watcher->count = count;
@@ -319,8 +321,9 @@ START_TEST(no_such_name_beside_addresses_is_well)
     zone.rcode4 = DNS_NXDOMAIN;
     zone.ipv4 = "";
     watch_both(&watcher, "2001:db8::1");
-    ck_assert_int_eq(watcher.calls, 1);
-    ck_assert_int_eq(state_of(&watcher), CANDIDATES_RESOLVED);
+    run_until_state(&watcher, CANDIDATES_RESOLVED);
+    ck_assert(watcher.complete);
+    assert_addresses(&watcher, "2001:db8::1");
     candidates_unwatch(watcher.watch);
 }
 END_TEST
@@ -333,9 +336,55 @@ START_TEST(what_is_known_is_told_at_once)
     watch(&watcher, true, true);
     fake_run_until(loop, &watcher.calls, 1);
     assert_addresses(&watcher, "192.0.2.1");
+    ck_assert(!watcher.complete);
     ck_assert_uint_eq(counters_of(&watcher).timeouts, 0);
-    run_until_state(&watcher, CANDIDATES_FAILED);
-    ck_assert_int_eq(watcher.calls, 1);
+    run_until_state(&watcher, CANDIDATES_PARTLY);
+    ck_assert_int_eq(watcher.calls, 2);
+    ck_assert(watcher.complete);
+    assert_addresses(&watcher, "192.0.2.1");
+    candidates_unwatch(watcher.watch);
+}
+END_TEST
+
+/* What an earlier run knew counts until it is known better, for each family by itself. */
+START_TEST(recalled_addresses_stand_for_their_family)
+{
+    struct watcher watcher = {.calls = 0};
+    struct har_address known[3];
+    ck_assert_int_eq(har_address_parse("2001:db8::8", &known[0]), 0);
+    ck_assert_int_eq(har_address_parse("192.0.2.9", &known[1]), 0);
+    ck_assert_int_eq(har_address_parse("192.0.2.8", &known[2]), 0);
+    zone.ipv4 = NULL;
+    watch(&watcher, true, true);
+    candidates_recall(watcher.watch, known, 3);
+    fake_run_until(loop, &watcher.calls, 1);
+    assert_addresses(&watcher, "192.0.2.8 192.0.2.9 2001:db8::8");
+    ck_assert(!watcher.complete);
+    fake_run_until(loop, &watcher.calls, 2);
+    assert_addresses(&watcher, "192.0.2.8 192.0.2.9 2001:db8::1");
+    ck_assert(!watcher.complete);
+    run_until_state(&watcher, CANDIDATES_PARTLY);
+    ck_assert(watcher.complete);
+    assert_addresses(&watcher, "192.0.2.8 192.0.2.9 2001:db8::1");
+    candidates_recall(watcher.watch, known, 1); /* too late */
+    zone.ipv4 = "192.0.2.1";
+    candidates_refresh(watcher.watch);
+    run_until_state(&watcher, CANDIDATES_RESOLVED);
+    assert_addresses(&watcher, "192.0.2.1 2001:db8::1");
+    candidates_unwatch(watcher.watch);
+}
+END_TEST
+
+START_TEST(recalled_addresses_go_when_there_are_none)
+{
+    struct watcher watcher = {.calls = 0};
+    struct har_address known;
+    ck_assert_int_eq(har_address_parse("2001:db8::8", &known), 0);
+    zone.ipv6 = "";
+    watch(&watcher, true, true);
+    candidates_recall(watcher.watch, &known, 1);
+    run_until_state(&watcher, CANDIDATES_RESOLVED);
+    assert_addresses(&watcher, "192.0.2.1");
     candidates_unwatch(watcher.watch);
 }
 END_TEST
@@ -403,8 +452,9 @@ START_TEST(no_such_name_takes_nothing_away)
     int calls = watcher.calls;
     zone.ipv6 = "";
     zone.rcode6 = DNS_NXDOMAIN;
-    run_until_state(&watcher, CANDIDATES_NO_NAME);
+    run_until_state(&watcher, CANDIDATES_PARTLY);
     ck_assert_int_eq(watcher.calls, calls);
+    assert_addresses(&watcher, "192.0.2.1 2001:db8::1");
     candidates_unwatch(watcher.watch);
 }
 END_TEST
@@ -838,6 +888,8 @@ int main(void)
     tcase_add_loop_test(tests, that_nothing_is_known_is_told_once, 0, failure_count);
     tcase_add_test(tests, no_such_name_beside_addresses_is_well);
     tcase_add_test(tests, what_is_known_is_told_at_once);
+    tcase_add_test(tests, recalled_addresses_stand_for_their_family);
+    tcase_add_test(tests, recalled_addresses_go_when_there_are_none);
     tcase_add_test(tests, failures_are_asked_again_soon_then_less_often);
     tcase_add_loop_test(tests, a_no_holds_for_its_ttl_or_a_minute, 0, 2);
     tcase_add_test(tests, a_family_without_address_loses_them_while_the_other_has_some);

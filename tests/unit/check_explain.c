@@ -327,8 +327,11 @@ START_TEST(names_that_lost_theirs)
     ck_assert_ptr_nonnull(strstr(explained(), "\nn.example keeps its last known addresses: its "
                                               "name has none any more"));
     view.names[1] = CANDIDATES_FAILED;
-    ck_assert_ptr_nonnull(strstr(explained(), "\nn.example keeps its last known addresses: its "
-                                              "name does not resolve now"));
+    ck_assert_ptr_nonnull(strstr(explained(), "\nn.example keeps its last known addresses: no "
+                                              "upstream answers for its name now"));
+    view.names[1] = CANDIDATES_PARTLY;
+    ck_assert_ptr_nonnull(strstr(explained(), "\nn.example keeps its last known addresses of one "
+                                              "family: no upstream answers for that now"));
 }
 END_TEST
 

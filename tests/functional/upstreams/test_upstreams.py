@@ -324,6 +324,31 @@ class Upstreams(harness.TestCase):
         knot.start()
         hard.wait_event(event="resolve-recovered", name="www.example.net", addresses="127.0.1.2")
 
+    def test_a_family_without_an_answer_stays(self):
+        """In another run of the daemon, when only the question for the other one is answered."""
+        def both(query, name, kind):
+            return Fake.truth(query, kind) if kind == A else ipv6(query, name, kind)
+
+        def ipv6(query, name, kind):
+            if kind == A:
+                return None
+            return Fake.reply(query, Fake.record(kind, socket.inet_pton(socket.AF_INET6,
+                                                                        harness.IPV6[0]), 1))
+        server = self.site("127.0.1.1")
+        fake = self.fake_says(both)
+        hard = self.hard({NAME: self.host("www.example.net", failure_mode="none")},
+                         upstreams=[FAKE], upstream_timeout="200ms")
+        self.assert_up(["127.0.1.1"])
+        hard.stop()
+        fake.say = ipv6
+        hard.start()
+        hard.wait_event(event="resolve-failed", state="partly", question="A", reason="timeout")
+        self.wait_checks(server)
+        self.assert_up(["127.0.1.1"])
+        self.assertEqual(hard.events(event="state", address="127.0.1.1", was="unknown"), [])
+        for event in hard.events(event="answer"):
+            self.assertIn("127.0.1.1", event["answer"].split())
+
     def test_another_upstream_answers(self):
         """The same question, whether the first one is closed or silent."""
         self.site("127.0.1.1")
