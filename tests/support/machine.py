@@ -116,9 +116,9 @@ def furnish():
     run("mount", "-t", "tmpfs", "-o", "mode=755", "tmpfs", "/run")  # no nscd, no resolved
     os.mkdir(WORK)
     make_private("/etc")
-    make_place(os.path.dirname(RANKING))
     make_place(os.path.dirname(os.path.dirname(STATE)))  # its own folder is hard's to make
     shutil.rmtree(os.path.dirname(STATE), ignore_errors=True)  # of a har that runs outside
+    make_place(os.path.dirname(RANKING))  # the last one, since a test renames it
 
     run("ip", "link", "set", "lo", "up")
     # With loopback addresses alone, AI_ADDRCONFIG (getent sets it) would hide whole families.
