@@ -147,6 +147,7 @@ static void adopt(struct monitor *monitor, struct table *table)
         restore(monitor, table);
     names_watch(monitor, table);
     if (old != NULL) {
+        keep_restore_overrides(monitor, table, old);
         keep_forget_gone(monitor, old, table);
         retire(old);
     }

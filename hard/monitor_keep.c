@@ -11,6 +11,7 @@
 #include "hard/state.h"
 
 #define FLUSH_S 30.
+#define URGENT_S 0.02    /* until an override is tried to be written again */
 #define NOTE_US 30000000 /* an endpoint whose state stays is not noted more often */
 
 /* --- Rows --------------------------------------------------------------------------------------
@@ -93,12 +94,20 @@ void keep_note_good(struct monitor *monitor, struct host *host)
     state_note_answer(monitor->state, &row);
 }
 
+/* What is urgent does not wait its turn behind a write that is just under way. */
 static void flush(struct monitor *monitor)
 {
     struct har_error error = {.code = HAR_OK};
     if (state_flush(monitor->state, time(NULL), &error) != HAR_OK)
         log_event(LOG_ERR, "state-not-written", "path", monitor->state_path, "error", error.text,
                   NULL);
+    const struct state_stats stats = state_stats(monitor->state);
+    monitor->flush_urgent = monitor->flush_urgent && stats.unwritten > 0 && !stats.failing;
+    if (monitor->state != NULL) {
+        ev_timer_stop(monitor->parts.loop, &monitor->flush_timer);
+        ev_timer_set(&monitor->flush_timer, monitor->flush_urgent ? URGENT_S : FLUSH_S, 0.);
+        ev_timer_start(monitor->parts.loop, &monitor->flush_timer);
+    }
 }
 
 static void note_override(struct monitor *monitor, const struct host *host,
@@ -123,6 +132,7 @@ void keep_note_override(struct monitor *monitor, const struct host *host,
                         const struct config_candidate *candidate)
 {
     note_override(monitor, host, candidate);
+    monitor->flush_urgent = true;
     flush(monitor);
 }
 
@@ -136,27 +146,34 @@ void keep_forget_endpoint(struct monitor *monitor, const char *host,
 /* --- Another configuration ---------------------------------------------------------------------
  */
 
-static void forget_overrides(struct monitor *monitor, const struct host *old,
-                             const struct host *host)
+/* The override of a candidate that is gone waits in the state until it is configured again: whoever
+ * drained it for an upgrade does not want it back because a file was wrong for a minute. */
+static void tell_overrides(const struct host *old, const struct host *host)
 {
     for (size_t i = 0; i < old->config->candidate_count; i++) {
         const char *label = old->config->candidates[i].name;
-        if (old->candidates[i].override != OVERRIDE_NONE &&
-            (host == NULL || host_find_candidate(host, label) == NULL))
-            state_forget_override(monitor->state, old->config->name, label);
+        enum override override = old->candidates[i].override;
+        if (override != OVERRIDE_NONE && (host == NULL || host_find_candidate(host, label) == NULL))
+            log_event(LOG_NOTICE, "override-waits", "host", old->config->name, "candidate", label,
+                      "kind", override_text(override), NULL);
     }
+}
+
+/* The host of that name, which is not an alias. */
+static struct host *find_own(const struct table *table, const char *name)
+{
+    struct host *host = table_find(table, name);
+    return host != NULL && strcmp(host->config->name, name) == 0 ? host : NULL;
 }
 
 void keep_forget_gone(struct monitor *monitor, const struct table *old, const struct table *table)
 {
     for (size_t i = 0; i < old->host_count; i++) {
         const struct host *host = &old->hosts[i];
-        const struct host *next = table_find(table, host->config->name);
-        if (next != NULL && strcmp(next->config->name, host->config->name) != 0)
-            next = NULL; /* its name is an alias now */
+        const struct host *next = find_own(table, host->config->name);
         for (size_t j = 0; j < host->endpoint_count; j++)
             keep_forget_endpoint(monitor, host->config->name, host->endpoints[j]);
-        forget_overrides(monitor, host, next);
+        tell_overrides(host, next);
         if (next == NULL || next->config->failure_mode != FAILURE_LAST)
             state_forget_answer(monitor->state, host->config->name);
     }
@@ -187,14 +204,9 @@ void keep_note_all(struct monitor *monitor)
 
 struct restoring {
     struct table *table;
+    const struct table *old; /* or NULL: it is the start */
     int64_t now_s, now_us;
 };
-
-static struct host *find_own(const struct restoring *restoring, const char *name)
-{
-    struct host *host = table_find(restoring->table, name);
-    return host != NULL && strcmp(host->config->name, name) == 0 ? host : NULL;
-}
 
 static struct endpoint *find_or_recall(struct host *host, const struct config_candidate *candidate,
                                        const struct har_address *address)
@@ -219,7 +231,7 @@ static bool is_recent(const struct restoring *restoring, const struct config_che
 static bool restore_endpoint(void *arg, const struct state_endpoint *row)
 {
     const struct restoring *restoring = arg;
-    struct host *host = find_own(restoring, row->host);
+    struct host *host = find_own(restoring->table, row->host);
     const struct config_candidate *candidate =
         host != NULL ? host_find_candidate(host, row->candidate) : NULL;
     if (candidate == NULL || candidate->check->type == CHECK_NONE ||
@@ -240,24 +252,37 @@ static bool restore_endpoint(void *arg, const struct state_endpoint *row)
     return true;
 }
 
+static const struct config_candidate *find_candidate(const struct table *table, const char *name,
+                                                     const char *label)
+{
+    const struct host *host = table != NULL ? find_own(table, name) : NULL;
+    return host != NULL ? host_find_candidate(host, label) : NULL;
+}
+
+/* Of candidates that were not there before; those that were know better. One that nobody is
+ * configured for waits, but not for ever. */
 static bool restore_override(void *arg, const struct state_override *row)
 {
     const struct restoring *restoring = arg;
-    struct host *host = find_own(restoring, row->host);
     const struct config_candidate *candidate =
-        host != NULL ? host_find_candidate(host, row->candidate) : NULL;
+        find_candidate(restoring->table, row->host, row->candidate);
     if (candidate == NULL)
-        return false;
+        return state_age_s(row->set_s, restoring->now_s) < STATE_KEPT_S;
+    if (find_candidate(restoring->old, row->host, row->candidate) != NULL)
+        return true;
     int64_t left_s = state_override_left_s(row, restoring->now_s);
     int64_t until_us = left_s < 0 ? HOST_NO_END : restoring->now_us + INT64_C(1000000) * left_s;
-    host_override(host, candidate, row->kind, until_us,
+    host_override(find_own(restoring->table, row->host), candidate, row->kind, until_us,
                   row->reason[0] != '\0' ? row->reason : NULL);
+    log_event(LOG_NOTICE, "override", "host", row->host, "candidate", row->candidate, "kind",
+              override_text(row->kind), "from", "state", NULL);
     return true;
 }
 
 static bool restore_answer(void *arg, const struct ranking_row *row)
 {
-    struct host *host = find_own(arg, row->name);
+    const struct restoring *restoring = arg;
+    struct host *host = find_own(restoring->table, row->name);
     if (host == NULL || host->config->failure_mode != FAILURE_LAST)
         return false;
     host_restore_good(host, row);
@@ -272,6 +297,17 @@ void keep_restore(struct monitor *monitor, struct table *table)
         state_load_overrides(monitor->state, restoring.now_s, restore_override, &restoring,
                              &error) != HAR_OK ||
         state_load_answers(monitor->state, restore_answer, &restoring, &error) != HAR_OK)
+        log_event(LOG_WARNING, "state-not-read", "path", monitor->state_path, "error", error.text,
+                  NULL);
+}
+
+void keep_restore_overrides(struct monitor *monitor, struct table *table, const struct table *old)
+{
+    struct har_error error = {.code = HAR_OK};
+    struct restoring restoring = {
+        .table = table, .old = old, .now_s = time(NULL), .now_us = har_now_us()};
+    if (state_load_overrides(monitor->state, restoring.now_s, restore_override, &restoring,
+                             &error) != HAR_OK)
         log_event(LOG_WARNING, "state-not-read", "path", monitor->state_path, "error", error.text,
                   NULL);
 }
@@ -364,7 +400,7 @@ int keep_open(const struct monitor *monitor, const struct config *config, struct
     kept->state = state_open(kept->path, time(NULL), &notice, &why);
     if (notice.text[0] != '\0')
         log_event(LOG_WARNING, "state-moved-aside", "path", kept->path, "notice", notice.text,
-                  NULL);
+                  "lost", "overrides, health, counters and history", NULL);
     if (kept->state == NULL && why.code == HAR_ERR_BUSY) {
         keep_discard(kept);
         return har_fail(error, HAR_ERR_BUSY, "%s", why.text);
@@ -393,13 +429,13 @@ bool keep_use(struct monitor *monitor, struct kept *kept)
     keep_close(monitor);
     monitor->state = kept->state;
     monitor->state_path = kept->path;
-    ev_timer_set(&monitor->flush_timer, FLUSH_S, FLUSH_S);
+    ev_timer_set(&monitor->flush_timer, FLUSH_S, 0.);
     ev_timer_start(monitor->parts.loop, &monitor->flush_timer);
     return true;
 }
 
 void keep_init(struct monitor *monitor)
 {
-    ev_timer_init(&monitor->flush_timer, on_flush, FLUSH_S, FLUSH_S);
+    ev_timer_init(&monitor->flush_timer, on_flush, FLUSH_S, 0.);
     monitor->flush_timer.data = monitor;
 }

@@ -36,6 +36,7 @@ struct monitor {
     struct state *state; /* or NULL */
     char *state_path;
     ev_timer flush_timer;
+    bool flush_urgent;       /* an override is not written yet */
     ev_timer override_timer; /* the next one to end */
 
     struct monitor_round *rounds;
@@ -118,6 +119,8 @@ void keep_discard(struct kept *kept);
 bool keep_use(struct monitor *monitor, struct kept *kept);
 /* What is remembered of the hosts of a table, which are fresh. */
 void keep_restore(struct monitor *monitor, struct table *table);
+/* The overrides of candidates that old had not. */
+void keep_restore_overrides(struct monitor *monitor, struct table *table, const struct table *old);
 /* All of the present table: the state is a new one, or it is the end. */
 void keep_note_all(struct monitor *monitor);
 /* Soon, not each time; at once when its state changed. */
@@ -129,7 +132,7 @@ void keep_note_override(struct monitor *monitor, const struct host *host,
                         const struct config_candidate *candidate);
 void keep_forget_endpoint(struct monitor *monitor, const char *host,
                           const struct endpoint *endpoint);
-/* What old had and table has not: hosts, candidates, and the endpoints that old was left with. */
+/* What old had and table has not: hosts, and the endpoints that old was left with. */
 void keep_forget_gone(struct monitor *monitor, const struct table *old, const struct table *table);
 
 /* --- monitor_command.c -------------------------------------------------------------------------

@@ -75,12 +75,27 @@ class Overrides(harness.TestCase):
         self.assertEqual(self.override_of("near")["kind"], "drain")
         self.assertEqual(harness.getent(NAME), ["127.0.1.2"])
 
-        hard.configure({"hosts": {NAME: {**self.host, "candidates": self.host["candidates"][1:]}}})
-        harness.harctl("reload")
-        hard.configure({"hosts": {NAME: self.host}})
+    def test_it_waits_for_its_candidate(self):
+        """Whoever drained it does not want it back because a file was wrong for a minute."""
+        hard = self.hard({NAME: self.host})
+        harness.harctl("drain", NAME, "near", "--for", "1h", "--reason", "disk")
+        harness.harctl("force", NAME, "far", "up")
+        harness.wait_until(self.is_written, "both overrides in state.db")
+        for gone in ({NAME: {**self.host, "candidates": self.host["candidates"][1:]}}, {}):
+            hard.configure({"hosts": gone})
+            harness.harctl("reload")
+            hard.wait_event(event="override-waits", candidate="near", kind="drain")
+            hard.stop()
+            hard.start()
+            hard.configure({"hosts": {NAME: self.host}})
+            harness.harctl("reload")
+            self.assertEqual(self.override_of("near")["reason"], "disk")
+            self.assertGreater(self.override_of("near")["expires_s"], 3500)
+            self.assertEqual(self.override_of("far")["kind"], "up")
+            self.assert_answer(NAME, ["127.0.1.2"])
+        harness.harctl("auto", NAME, "near")
         harness.harctl("reload")
         self.assertIsNone(self.override_of("near"))
-        self.assertEqual(self.override_of("far")["kind"], "up")
 
     @staticmethod
     def is_written():
