@@ -6,7 +6,7 @@
 
 #include "common/clock.h"
 
-#define APART_US 1000 /* first questions for names */
+#define APART_US 1000 /* names that are new, or asked again early */
 
 /* --- telling ---------------------------------------------------------------------------------- */
 
@@ -81,16 +81,21 @@ static struct name *new_name(struct candidates *candidates, const char *key, boo
     return name;
 }
 
-/* New names come one after the other. */
-static void start(struct name *name)
+/* Names come one after the other: in how long the next one may. */
+static int64_t next_turn_us(struct candidates *candidates)
 {
-    struct candidates *candidates = name->candidates;
     int64_t now_us = har_now_us();
     if (candidates->next_ask_us < now_us)
         candidates->next_ask_us = now_us;
+    return candidates->next_ask_us - now_us;
+}
+
+static void start(struct name *name)
+{
+    int64_t turn_us = next_turn_us(name->candidates);
     for (int i = 0; i < FAMILIES; i++)
-        question_start(&name->questions[i], candidates->next_ask_us - now_us);
-    candidates->next_ask_us += APART_US;
+        question_start(&name->questions[i], turn_us);
+    name->candidates->next_ask_us += APART_US;
 }
 
 /* The one that is there, or a new one. */
@@ -147,8 +152,13 @@ void candidates_recall(struct candidate_watch *watch, const struct har_address *
 
 void candidates_refresh(struct candidate_watch *watch)
 {
+    struct name *name = watch->name;
+    int64_t turn_us = next_turn_us(name->candidates);
+    bool asks = false;
     for (int i = 0; i < FAMILIES; i++)
-        question_refresh(&watch->name->questions[i]);
+        asks |= question_refresh(&name->questions[i], turn_us);
+    if (asks)
+        name->candidates->next_ask_us += APART_US;
 }
 
 void candidates_unwatch(struct candidate_watch *watch)

@@ -56,7 +56,8 @@ struct candidate_watch *candidates_watch(struct candidates *candidates, const ch
 void candidates_recall(struct candidate_watch *watch, const struct har_address *addresses,
                        size_t count);
 
-/* Asks again now; at most once in a second for one name, so perhaps a little later. */
+/* Asks again now; at most once in a second for one name, and names a millisecond apart, so perhaps
+ * a little later. */
 void candidates_refresh(struct candidate_watch *watch);
 
 /* changed is not called any more. Takes NULL. */

@@ -366,12 +366,16 @@ void question_recall(struct question *question, const struct har_address *addres
 }
 
 /* Not one that is under way, nor one whose first time is near. */
-void question_refresh(struct question *question)
+bool question_refresh(struct question *question, int64_t after_us)
 {
     if (question->running != NULL || question->asked_us == 0)
-        return;
+        return false;
     const struct candidates *candidates = question->name->candidates;
     int64_t wait_us = question->asked_us + REFRESH_S * candidates->second_ms * 1000 - har_now_us();
-    if ((double)wait_us / 1e6 < ev_timer_remaining(candidates->loop, &question->timer))
-        plan(question, wait_us);
+    if (wait_us < after_us)
+        wait_us = after_us;
+    if ((double)wait_us / 1e6 >= ev_timer_remaining(candidates->loop, &question->timer))
+        return false;
+    plan(question, wait_us);
+    return true;
 }

@@ -77,8 +77,8 @@ void question_start(struct question *question, int64_t after_us);
 void question_stop(struct question *question);
 /* Addresses to begin with, if nothing came of it yet. */
 void question_recall(struct question *question, const struct har_address *addresses, size_t count);
-/* Asks sooner, if it may. */
-void question_refresh(struct question *question);
+/* Asks sooner, if it may: not before after_us from now. True if it will. */
+bool question_refresh(struct question *question, int64_t after_us);
 /* The worst of both questions, as soon as something is known of each. */
 enum candidates_state name_state(const struct name *name);
 /* The addresses of both, in order. */

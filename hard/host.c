@@ -60,6 +60,16 @@ bool host_is_waiting(const struct host *host)
     return false;
 }
 
+size_t host_unanswered(const struct host *host)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < host->endpoint_count; i++)
+        count += !host->endpoints[i]->answered;
+    for (size_t i = 0; i < host->config->candidate_count; i++)
+        count += !host->candidates[i].resolved;
+    return count;
+}
+
 /* --- Overrides ---------------------------------------------------------------------------------
  */
 

@@ -67,6 +67,9 @@ void host_done(struct host *host);
 /* Is an address of that family to be an endpoint of the host? */
 bool host_wants_family(const struct config_host *config, int family);
 
+/* Endpoints that have not answered yet, and names not heard of. */
+size_t host_unanswered(const struct host *host);
+
 /* Is somebody's name still to be heard of for the first time? */
 bool host_is_waiting(const struct host *host);
 

@@ -153,7 +153,8 @@ static void adopt(struct monitor *monitor, struct table *table)
     }
     check_start_new(monitor);
     monitor_count(monitor);
-    monitor_update_answers(monitor);
+    for (size_t i = 0; i < table->host_count; i++)
+        monitor_force_answer(monitor, &table->hosts[i]); /* a configuration is to be obeyed */
     overrides_end(monitor);
 }
 

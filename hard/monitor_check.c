@@ -29,13 +29,15 @@ static bool is_late(const struct endpoint *endpoint, const struct check_result *
            result->total_us > UINT64_C(1000) * endpoint->target.check->timeout_ms + STALL_US;
 }
 
-/* Did our own loop hold up the check? Then its times are ours. But a loop that is always late would
- * never measure anything, so not for ever. */
+/* Did our own loop hold up the check, or, for one that ran out of time, its end? Then its times are
+ * ours. But a loop that is always late would never measure anything, so not for ever. */
 static bool is_distorted(struct endpoint *endpoint, const struct check_result *result)
 {
+    int64_t since_us = endpoint->started_us;
+    if (is_timeout(result->reason))
+        since_us += INT64_C(1000) * endpoint->target.check->timeout_ms - STALL_US;
     if (endpoint->distorted == DISTORTED_MAX ||
-        !(is_late(endpoint, result) ||
-          stall_since(&endpoint->monitor->stall, endpoint->started_us))) {
+        !(is_late(endpoint, result) || stall_since(&endpoint->monitor->stall, since_us))) {
         endpoint->distorted = 0;
         return false;
     }
@@ -50,22 +52,32 @@ static bool is_cut_off(const struct endpoint *endpoint)
            local_fault_spoiled(&monitor->fault, endpoint->started_us);
 }
 
-/* What a result says of the endpoint's health. That this machine could not check says nothing, nor
- * does a failure while this machine is cut off, or the time that a success took then. */
-static bool learn(struct endpoint *endpoint, const struct check_result *result)
+/* What a result taught. */
+enum lesson {
+    LESSON_NONE, /* nothing: this machine could not check, or did not listen */
+    LESSON_KEPT, /* nothing that would change the state */
+    LESSON_CHANGE
+};
+
+/* What a result says of the endpoint's health. A failure while this machine is cut off says
+ * nothing, nor does the time that a success took then. */
+static enum lesson learn(struct endpoint *endpoint, const struct check_result *result)
 {
     const struct config_check *check = endpoint->target.check;
     if (result->reason == REASON_LOCAL_ERROR)
-        return false;
+        return LESSON_NONE;
     bool distorted = is_distorted(endpoint, result);
     if (distorted && is_timeout(result->reason))
-        return false; /* its answer may lie in our own socket */
-    bool cut_off = is_cut_off(endpoint);
+        return LESSON_NONE; /* its answer may lie in our own socket */
+    bool cut_off = is_cut_off(endpoint), changed;
     if (result->reason != REASON_OK)
-        return !cut_off && health_failure(&endpoint->health, check->fall);
-    if (distorted || cut_off)
-        return health_success(&endpoint->health, check->rise, 0, 0);
-    return health_success(&endpoint->health, check->rise, result->connect_us, result->total_us);
+        changed = !cut_off && health_failure(&endpoint->health, check->fall);
+    else if (distorted || cut_off)
+        changed = health_success(&endpoint->health, check->rise, 0, 0);
+    else
+        changed =
+            health_success(&endpoint->health, check->rise, result->connect_us, result->total_us);
+    return changed ? LESSON_CHANGE : LESSON_KEPT;
 }
 
 static void log_result(int level, const char *event, const struct endpoint *endpoint,
@@ -151,21 +163,27 @@ static bool has_room(const struct monitor *monitor)
 static void tend_tripwire(struct endpoint *endpoint, const struct check_result *result)
 {
     struct monitor *monitor = endpoint->monitor;
-    if (!endpoint->target.check->tripwire || result->reason != REASON_OK)
+    const struct config_check *check = endpoint->target.check;
+    if (endpoint->hurried && result->reason != REASON_OK && !is_cut_off(endpoint))
+        tripwire_was_right(endpoint->tripwire);
+    if (!check->tripwire || result->reason != REASON_OK)
         return;
     if (endpoint->tripwire != NULL) {
         tripwire_rearm(endpoint->tripwire);
     } else if (has_room(monitor) && monitor->tripwires < monitor->descriptors_max / 2) {
-        endpoint->tripwire = tripwire_open(monitor->parts.loop, &endpoint->target.address,
-                                           endpoint->target.check->port, on_tripped, endpoint);
+        endpoint->tripwire =
+            tripwire_open(monitor->parts.loop, &endpoint->target.address, check->port,
+                          check->interval_ms / 1000., on_tripped, endpoint);
         monitor->tripwires += endpoint->tripwire != NULL;
     }
 }
 
-/* A server that hung up is asked until it answers, or is down. */
+/* A server that hung up is asked until it answers, or is down; not while nobody can be reached. */
 static void settle_hurry(struct endpoint *endpoint, const struct check_result *result)
 {
-    if (!endpoint->again && (result->reason == REASON_OK || !health_confirming(&endpoint->health)))
+    bool known = result->reason == REASON_OK || result->reason == REASON_LOCAL_ERROR ||
+                 endpoint->health.state == HEALTH_DOWN || is_cut_off(endpoint);
+    if (!endpoint->again && known)
         endpoint->hurried = false;
 }
 
@@ -180,8 +198,9 @@ static void plan(struct endpoint *endpoint, double seconds)
     ev_timer_start(loop, &endpoint->timer);
 }
 
-/* Intervals run from start to start, so the time that the check took is taken off. */
-static void plan_next(struct endpoint *endpoint, bool first, uint32_t total_us)
+/* Intervals run from start to start, so the time that the check took is taken off. What taught
+ * nothing is done again soon. */
+static void plan_next(struct endpoint *endpoint, bool first, enum lesson lesson, uint32_t total_us)
 {
     struct monitor *monitor = endpoint->monitor;
     if (endpoint->again || endpoint->hurried) {
@@ -189,8 +208,10 @@ static void plan_next(struct endpoint *endpoint, bool first, uint32_t total_us)
         endpoint->again = false;
         return;
     }
-    uint32_t wait_ms =
-        schedule_after_ms(&monitor->random, endpoint->target.check, &endpoint->health, first);
+    const struct config_check *check = endpoint->target.check;
+    uint32_t wait_ms = lesson == LESSON_NONE
+                           ? schedule_next_ms(&monitor->random, check->fast_interval_ms)
+                           : schedule_after_ms(&monitor->random, check, &endpoint->health, first);
     uint32_t took_ms = total_us / 1000;
     double wait_s = wait_ms > took_ms ? (wait_ms - took_ms) / 1000. : 0.;
     plan(endpoint, schedule_align_s(ev_now(monitor->parts.loop), monitor->phase_s, wait_s));
@@ -205,17 +226,17 @@ static void on_result(void *arg, const struct check_result *result)
     monitor->in_flight--;
     network_result(endpoint, result); /* may have all checked again, this one too */
     endpoint->running = NULL;
-    bool changed = learn(endpoint, result);
+    enum lesson lesson = learn(endpoint, result);
     remember(endpoint, was, result);
     report(endpoint, was, result);
     tend_tripwire(endpoint, result);
     settle_hurry(endpoint, result);
-    plan_next(endpoint, first, result->total_us);
+    plan_next(endpoint, first, lesson, result->total_us);
     if (first)
         table_answered(monitor->table, endpoint);
     if (result->reason != REASON_OK && endpoint->health.state == HEALTH_DOWN)
         names_endpoint_down(endpoint);
-    monitor_update_answer(monitor, endpoint->host, changed);
+    monitor_update_answer(monitor, endpoint->host, lesson == LESSON_CHANGE);
     if (first)
         monitor_request_if_ready(monitor);
     rounds_result(endpoint, result);
@@ -253,16 +274,13 @@ static bool needs_start(const struct endpoint *endpoint)
     return endpoint->target.check->type != CHECK_NONE && !endpoint->started;
 }
 
-static void count_new(struct endpoint *endpoint, void *arg)
+static size_t count_new(const struct host *host)
 {
-    size_t *count = arg;
-    *count += needs_start(endpoint);
+    size_t count = 0;
+    for (size_t i = 0; i < host->endpoint_count; i++)
+        count += needs_start(host->endpoints[i]);
+    return count;
 }
-
-struct starting {
-    struct monitor *monitor;
-    size_t place, count;
-};
 
 static void start(struct endpoint *endpoint, size_t place, size_t count)
 {
@@ -284,29 +302,46 @@ static void hasten(struct endpoint *endpoint)
         close_tripwire(endpoint);
 }
 
-static void start_or_hasten(struct endpoint *endpoint, void *arg)
+/* The place is that among `count` new ones. Returns the next one's. */
+static size_t start_host(struct monitor *monitor, struct host *host, size_t place, size_t count)
 {
-    struct starting *starting = arg;
-    endpoint->monitor = starting->monitor;
-    if (needs_start(endpoint))
-        start(endpoint, starting->place++, starting->count);
-    else
-        hasten(endpoint);
+    for (size_t i = 0; i < host->endpoint_count; i++) {
+        struct endpoint *endpoint = host->endpoints[i];
+        endpoint->monitor = monitor;
+        if (needs_start(endpoint))
+            start(endpoint, place++, count);
+        else
+            hasten(endpoint);
+    }
+    return place;
+}
+
+void check_start_host(struct monitor *monitor, struct host *host)
+{
+    ev_now_update(monitor->parts.loop);
+    start_host(monitor, host, 0, count_new(host));
 }
 
 void check_start_new(struct monitor *monitor)
 {
-    struct starting starting = {.monitor = monitor};
-    monitor_each(monitor->table, count_new, &starting.count);
+    const struct table *table = monitor->table;
+    size_t place = 0, count = 0;
+    for (size_t i = 0; i < table->host_count; i++)
+        count += count_new(&table->hosts[i]);
     ev_now_update(monitor->parts.loop);
-    monitor_each(monitor->table, start_or_hasten, &starting);
+    for (size_t i = 0; i < table->host_count; i++)
+        place = start_host(monitor, &table->hosts[i], place, count);
 }
 
 void check_soon(struct endpoint *endpoint, double delay_s)
 {
+    struct ev_timer *timer = &endpoint->timer;
+    if (!endpoint->started)
+        return;
     if (endpoint->running != NULL)
         endpoint->again = true;
-    else if (endpoint->started)
+    else if (!ev_is_active(timer) ||
+             ev_timer_remaining(endpoint->monitor->parts.loop, timer) > delay_s)
         plan(endpoint, delay_s);
 }
 

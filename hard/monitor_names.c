@@ -24,23 +24,34 @@ static void end_endpoints(struct monitor *monitor, const struct host *host, stru
     free(gone);
 }
 
+/* Touches this one host: thousands of names may change in one round of the loop. */
+static void take_change(struct monitor *monitor, struct host *host, size_t unanswered,
+                        size_t checked)
+{
+    monitor->table->unanswered += host_unanswered(host) - unanswered;
+    check_start_host(monitor, host); /* first: a new endpoint belongs to nobody yet */
+    network_recount(monitor, host, checked);
+    monitor_update_answer(monitor, host, true);
+    monitor_request_if_ready(monitor);
+}
+
 static void on_changed(void *arg, const struct har_address *addresses, size_t count, bool complete)
 {
-    struct name_watch *name = arg;
-    struct monitor *monitor = name->monitor;
+    const struct name_watch *name = arg;
+    struct host *host = name->host;
     struct endpoint **gone = NULL;
-    size_t gone_count = 0;
-    if (!host_resolved(name->host, name->candidate, addresses, count, complete, &gone,
-                       &gone_count)) {
-        log_event(LOG_ERR, "addresses-lost", "host", name->host->config->name, "candidate",
+    size_t gone_count = 0, unanswered = host_unanswered(host), endpoints = host->endpoint_count;
+    size_t checked = network_checked(host);
+    if (!host_resolved(host, name->candidate, addresses, count, complete, &gone, &gone_count)) {
+        log_event(LOG_ERR, "addresses-lost", "host", host->config->name, "candidate",
                   name->candidate->name, "error", "out of memory", NULL);
         return;
     }
-    end_endpoints(monitor, name->host, gone, gone_count);
-    check_start_new(monitor); /* first: a new endpoint belongs to nobody yet */
-    monitor_count(monitor);
-    monitor_update_answer(monitor, name->host, true);
-    monitor_request_if_ready(monitor);
+    bool same =
+        gone_count == 0 && host->endpoint_count == endpoints && host_unanswered(host) == unanswered;
+    end_endpoints(name->monitor, host, gone, gone_count);
+    if (!same)
+        take_change(name->monitor, host, unanswered, checked);
 }
 
 /* What the host has of the name, from an earlier run or configuration, is its last known. */

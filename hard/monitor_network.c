@@ -129,15 +129,27 @@ static void on_network(void *arg)
         recheck(monitor);
 }
 
-void network_count(struct monitor *monitor)
+size_t network_checked(const struct host *host)
 {
     size_t count = 0;
-    for (size_t i = 0; i < monitor->table->host_count; i++) {
-        const struct host *host = &monitor->table->hosts[i];
-        for (size_t j = 0; j < host->endpoint_count; j++)
-            count += host->endpoints[j]->target.check->type != CHECK_NONE;
-    }
-    local_fault_population(&monitor->fault, count);
+    for (size_t i = 0; i < host->endpoint_count; i++)
+        count += host->endpoints[i]->target.check->type != CHECK_NONE;
+    return count;
+}
+
+void network_count(struct monitor *monitor)
+{
+    monitor->endpoints = 0;
+    for (size_t i = 0; i < monitor->table->host_count; i++)
+        monitor->endpoints += network_checked(&monitor->table->hosts[i]);
+    local_fault_population(&monitor->fault, monitor->endpoints);
+    look(monitor);
+}
+
+void network_recount(struct monitor *monitor, const struct host *host, size_t before)
+{
+    monitor->endpoints += network_checked(host) - before;
+    local_fault_population(&monitor->fault, monitor->endpoints);
     look(monitor);
 }
 

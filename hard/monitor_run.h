@@ -25,6 +25,7 @@ struct monitor {
 
     size_t descriptors_max; /* for checks and tripwires */
     size_t in_flight;       /* checks */
+    size_t endpoints;       /* that are checked */
     size_t tripwires;
 
     struct link_watch *links; /* or NULL */
@@ -66,7 +67,10 @@ void monitor_each(const struct table *table, void (*visit)(struct endpoint *endp
 /* The first check of each endpoint that has had none, and what the configuration changed for the
  * others. */
 void check_start_new(struct monitor *monitor);
-/* Checks it in delay_s, or, if its check is under way, when that has ended. */
+/* The same for one host, whose names resolved. */
+void check_start_host(struct monitor *monitor, struct host *host);
+/* Checks it in delay_s, unless it is to be checked sooner anyway, or, if its check is under way,
+ * when that has ended. */
 void check_soon(struct endpoint *endpoint, double delay_s);
 /* Checks everything, a millisecond apart. */
 void check_all(struct monitor *monitor);
@@ -91,6 +95,10 @@ void network_init(struct monitor *monitor);
 void network_done(struct monitor *monitor);
 /* The endpoints are others: how many are checked, and the way to each. */
 void network_count(struct monitor *monitor);
+/* Those of one host are; before is what network_checked said of it. */
+void network_recount(struct monitor *monitor, const struct host *host, size_t before);
+/* How many of its endpoints are checked. */
+size_t network_checked(const struct host *host);
 /* The way to an endpoint is looked at before its first check. */
 void network_look_at(struct endpoint *endpoint);
 /* A result, before it is believed. */

@@ -189,8 +189,10 @@ static bool is_address(const char *word)
     return har_address_parse(word, &address) == 0;
 }
 
+/* Less than 0: in the group of its own family alone. */
 static bool is_weight(const char *word)
 {
+    word += *word == '-';
     size_t digits = strspn(word, "0123456789");
     return digits >= 1 && digits <= 4 && word[digits] == '\0' && atoi(word) <= RANKING_WEIGHT_MAX;
 }

@@ -39,13 +39,8 @@ static bool names_build(struct table *table)
 void table_recount(struct table *table)
 {
     table->unanswered = 0;
-    for (size_t i = 0; i < table->host_count; i++) {
-        const struct host *host = &table->hosts[i];
-        for (size_t j = 0; j < host->endpoint_count; j++)
-            table->unanswered += !host->endpoints[j]->answered;
-        for (size_t j = 0; j < host->config->candidate_count; j++)
-            table->unanswered += !host->candidates[j].resolved;
-    }
+    for (size_t i = 0; i < table->host_count; i++)
+        table->unanswered += host_unanswered(&table->hosts[i]);
 }
 
 static bool table_build(struct table *table)

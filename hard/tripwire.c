@@ -27,6 +27,7 @@ struct tripwire {
     ev_io io;
     ev_timer timer;
     double delay_s; /* the last one; 0: none lately */
+    double delay_max_s;
     uint64_t heard_bytes;
     tripwire_tripped_fn *tripped;
     void *arg;
@@ -82,8 +83,8 @@ static void give_up(struct tripwire *tripwire)
         return;
     }
     tripwire->delay_s = tripwire->delay_s > 0. ? tripwire->delay_s * 2 : TRIPWIRE_DELAY_S;
-    if (tripwire->delay_s > TRIPWIRE_DELAY_MAX_S)
-        tripwire->delay_s = TRIPWIRE_DELAY_MAX_S;
+    if (tripwire->delay_s > tripwire->delay_max_s)
+        tripwire->delay_s = tripwire->delay_max_s;
     set_timer(tripwire, tripwire->delay_s);
 }
 
@@ -217,18 +218,28 @@ static void on_timer(struct ev_loop *loop, ev_timer *timer, int events)
 /* ---------------------------------------------------------------------------------------------- */
 
 struct tripwire *tripwire_open(struct ev_loop *loop, const struct har_address *address,
-                               uint16_t port, tripwire_tripped_fn *tripped, void *arg)
+                               uint16_t port, double delay_max_s, tripwire_tripped_fn *tripped,
+                               void *arg)
 {
     struct tripwire *tripwire = malloc(sizeof *tripwire);
     if (tripwire == NULL)
         return NULL;
     *tripwire = (struct tripwire){
         .loop = loop, .address = *address, .port = port, .fd = -1, .tripped = tripped, .arg = arg};
+    tripwire->delay_max_s = delay_max_s < TRIPWIRE_DELAY_MAX_S ? delay_max_s : TRIPWIRE_DELAY_MAX_S;
     ev_io_init(&tripwire->io, on_ready, -1, 0);
     ev_timer_init(&tripwire->timer, on_timer, 0., 0.);
     tripwire->io.data = tripwire->timer.data = tripwire;
     start_connecting(tripwire);
     return tripwire;
+}
+
+void tripwire_was_right(struct tripwire *tripwire)
+{
+    if (tripwire == NULL || tripwire->state != STATE_IDLE)
+        return;
+    ev_timer_stop(tripwire->loop, &tripwire->timer);
+    tripwire->delay_s = 0.;
 }
 
 void tripwire_rearm(struct tripwire *tripwire)

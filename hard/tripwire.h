@@ -4,10 +4,10 @@
  *
  * A trip is a reason to check, not a failure: servers close idle connections for reasons of their
  * own. So one trip is to cause one check, and the connection is only made again after a check that
- * succeeded. One that did not stay open for a minute is not made again before a delay of 1 s, which
- * doubles to 5 min each time and is forgotten by one that did. So are connections that could not be
- * made. One that is refused is a trip, too: nobody listens there any more, whatever the check
- * before it met. Of others nothing is heard here, the checks tell.
+ * succeeded. One that did not stay open for TRIPWIRE_STEADY_S is not made again before a delay of 1
+ * s, which doubles each time, to what the owner says, and is forgotten by one that did. So are
+ * connections that could not be made. One that is refused is a trip, too: nobody listens there any
+ * more, whatever the check before it met. Of others nothing is heard here, the checks tell.
  *
  * A host that is dead, or no longer to be reached, says nothing: the kernel asks it (keepalive)
  * after 10 s of silence and every 2 s, and gives up after 16 s: REASON "timeout" below. That is one
@@ -33,7 +33,7 @@ struct tripwire;
 #define TRIPWIRE_SECOND_S 1. /* a test's are shorter */
 #endif
 #define TRIPWIRE_CONNECT_S (3 * TRIPWIRE_SECOND_S)
-#define TRIPWIRE_STEADY_S (60 * TRIPWIRE_SECOND_S) /* after this the delay is forgotten */
+#define TRIPWIRE_STEADY_S (50 * TRIPWIRE_SECOND_S) /* less than the minute of many servers */
 #define TRIPWIRE_DELAY_S (1 * TRIPWIRE_SECOND_S)
 #define TRIPWIRE_DELAY_MAX_S (300 * TRIPWIRE_SECOND_S)
 #define TRIPWIRE_IDLE_S 10
@@ -55,10 +55,17 @@ const char *tripwire_reason_text(enum tripwire_reason reason);
  * call below; may do anything, tripwire_close included. */
 typedef void tripwire_tripped_fn(void *arg, enum tripwire_reason reason);
 
-/* Begins to connect; so call it after a check that succeeded. port is in host order. NULL without
- * memory; every other failure is as above. */
+/* Begins to connect; so call it after a check that succeeded. port is in host order. delay_max_s:
+ * the longest delay, up to TRIPWIRE_DELAY_MAX_S; with the interval of the checks, a server that
+ * always hangs up costs no more than one connection more for each check. NULL without memory; every
+ * other failure is as above. */
 struct tripwire *tripwire_open(struct ev_loop *loop, const struct har_address *address,
-                               uint16_t port, tripwire_tripped_fn *tripped, void *arg);
+                               uint16_t port, double delay_max_s, tripwire_tripped_fn *tripped,
+                               void *arg);
+
+/* A check after a trip failed: the server was gone indeed, so the connection was good for what it
+ * is for. No delay. Takes NULL. */
+void tripwire_was_right(struct tripwire *tripwire);
 
 /* A check of that server succeeded: for every one, at any time. Makes the connection again if it is
  * gone, now or when the delay is over. Takes NULL. */

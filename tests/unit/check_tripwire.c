@@ -138,12 +138,18 @@ static void on_tripped(void *arg, enum tripwire_reason reason)
     }
 }
 
-static void open_to(struct owner *owner, const struct server *server)
+static void open_patient(struct owner *owner, const struct server *server, double delay_max_s)
 {
     *owner = (struct owner){.reason = (enum tripwire_reason)0xa5};
-    owner->tripwire = tripwire_open(loop, &server->address, server->port, on_tripped, owner);
+    owner->tripwire =
+        tripwire_open(loop, &server->address, server->port, delay_max_s, on_tripped, owner);
     ck_assert_ptr_nonnull(owner->tripwire);
     ck_assert_int_eq(owner->trips, 0);
+}
+
+static void open_to(struct owner *owner, const struct server *server)
+{
+    open_patient(owner, server, TRIPWIRE_DELAY_MAX_S);
 }
 
 /* ... and sees it connected. */
@@ -497,6 +503,42 @@ START_TEST(a_server_that_hangs_up_at_once_is_left_alone_for_longer_and_longer)
 }
 END_TEST
 
+START_TEST(no_delay_is_longer_than_the_owner_says)
+{
+    struct server *server = start_server("127.0.0.1");
+    server->hangs_up = true;
+    struct owner owner;
+    open_patient(&owner, server, 2 * TRIPWIRE_DELAY_S);
+    owner.rearms = true;
+    /* 0.05, 0.1 and then always 0.1 s; doubling, the last one alone would be 25 s */
+    ck_assert(unit_loop_reaches(loop, &owner.trips, 10, 10.));
+    tripwire_close(owner.tripwire);
+    stop_server(server);
+}
+END_TEST
+
+START_TEST(who_was_right_need_not_wait)
+{
+    struct server *server = start_server("127.0.0.1");
+    server->hangs_up = true;
+    struct owner owner;
+    open_to(&owner, server);
+    owner.rearms = true;
+    unit_loop_until(loop, &owner.trips, 7); /* the next delay is 3.2 s */
+    server->hangs_up = owner.rearms = false;
+    tripwire_was_right(owner.tripwire);
+    tripwire_rearm(owner.tripwire);
+    ck_assert(unit_loop_reaches(loop, &server->count, 8, 1.));
+    tripwire_was_right(owner.tripwire); /* it is open: nothing to do */
+    tripwire_was_right(NULL);
+    unit_loop_for_ms(loop, 100);
+    ck_assert_int_eq(server->count, 8);
+    ck_assert_int_eq(owner.trips, 7);
+    tripwire_close(owner.tripwire);
+    stop_server(server);
+}
+END_TEST
+
 START_TEST(a_minute_open_forgets_the_delay)
 {
     struct server *server = start_server("127.0.0.1");
@@ -741,6 +783,8 @@ int main(void)
     tcase_add_test(again, it_opens_again_after_the_next_good_check);
     tcase_add_test(again, a_good_check_long_after_opens_it_too);
     tcase_add_test(again, a_server_that_hangs_up_at_once_is_left_alone_for_longer_and_longer);
+    tcase_add_test(again, no_delay_is_longer_than_the_owner_says);
+    tcase_add_test(again, who_was_right_need_not_wait);
     tcase_add_test(again, a_minute_open_forgets_the_delay);
     tcase_add_test(again, a_refused_connection_trips_each_time);
     tcase_add_test(again, an_address_without_a_route_is_silent);

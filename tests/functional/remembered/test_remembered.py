@@ -76,6 +76,8 @@ class Remembered(harness.TestCase):
         hard.wait_event(event="ready", count=2)
         hard.wait_event(event="state", host=LAST, address=GONE, state="up", count=2)
         self.assert_answers(FAST, DEAD, DEAD)
+        for server in self.servers.values():  # two checks of each that is asked by two hosts
+            harness.wait_until(lambda: server.stats()["requests"] >= 5, "further checks")
         hard.stop()
 
     def met_anew(self, hard):
