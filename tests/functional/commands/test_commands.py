@@ -84,6 +84,21 @@ class Commands(harness.TestCase):
                           for result in results[0]["results"]},
                          {"near": "ok", "far": "response-timeout"})
 
+    def test_a_check_ends_when_its_host_leaves(self):
+        hard = self.hard({NAME: {**self.host, "check": {**SLOW, "timeout": "1m"}}})
+        hard.configure({"hosts": {}})
+        self.far.set(delay=60000)
+        asked = self.far.stats()["requests"]
+        results = []
+        waiting = threading.Thread(
+            target=lambda: results.append(harness.harctl_json("check", NAME)))
+        waiting.start()
+        harness.wait_until(lambda: self.far.stats()["requests"] > asked, "the check")
+        hard.reload()
+        waiting.join()
+        self.assertLess({result["candidate"] for result in results[0]["results"]},
+                        {"near", "far"})
+
     def test_reload(self):
         hard = self.hard({NAME: self.host})
         hard.configure({"hosts": {NAME: self.host, "new.example.com": self.host | {"aliases": []}}})

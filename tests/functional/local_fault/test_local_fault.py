@@ -4,6 +4,7 @@ The servers are in a network of their own, at the far end of a cable: 198.51.100
 
 import contextlib
 import ctypes
+import json
 import resource
 import socket
 import socketserver
@@ -209,6 +210,23 @@ class LocalFault(harness.TestCase):
 
     def test_interface(self):
         self.assert_survives("no route", lambda: ip("link del near"), self.lay_cable)
+
+    def test_the_operator_is_obeyed_meanwhile(self):
+        hard = self.daemon()
+        self.pull()
+        hard.wait_event(event="local-fault")
+        self.assertIn("cut off (no carrier)", harness.harctl("status", check=False).stdout)
+        harness.harctl("drain", FAR, FIRST, check=False)
+        self.assert_answer(FAR, [SECOND])
+        harness.harctl("auto", FAR, FIRST, check=False)
+        self.assert_answer(FAR, [FIRST])
+        with open(hard.config_path, encoding="utf-8") as file:
+            config = json.load(file)
+        config["hosts"][FAR]["candidates"] = [SECOND]
+        hard.configure(config)
+        harness.harctl("reload")
+        self.assert_answer(FAR, [SECOND])
+        self.assert_nobody_down(hard)
 
     def test_start_while_cut_off(self):
         """With what the last run left, and without."""

@@ -56,6 +56,29 @@ class Overrides(harness.TestCase):
         hard.wait_event(event="override-ended", candidate="near", was="drain")
         self.assert_answer(NAME, ["127.0.1.1"])
 
+    def test_it_ends_by_itself_after_a_restart_too(self):
+        hard = self.hard({NAME: self.host})
+        harness.harctl("drain", NAME, "near", "--for", "4s")
+        hard.stop()
+        hard.start()
+        self.assertEqual(self.override_of("near")["kind"], "drain")
+        hard.wait_event(event="override-ended", candidate="near", was="drain")
+        self.assert_answer(NAME, ["127.0.1.1"])
+
+    def test_each_of_many_survives_a_crash(self):
+        """Also those that were given while another one was being written."""
+        labels = [f"c{number}" for number in range(10)]
+        hard = self.hard({NAME: {**self.host, "candidates": [
+            {**self.near.candidate, "address": f"127.0.3.{place}", "name": label}
+            for place, label in enumerate(labels, 1)]}})
+        for label in labels:
+            harness.harctl("drain", NAME, label)
+        harness.wait_until(lambda: self.is_written(10), "ten overrides in state.db")
+        hard.kill()
+        hard.start()
+        for label in labels:
+            self.assertEqual(self.override_of(label)["kind"], "drain")
+
     def test_it_survives_a_crash_a_restart_and_a_reload(self):
         hard = self.hard({NAME: self.host})
         self.assert_answer(NAME, ["127.0.1.1"])
@@ -98,9 +121,9 @@ class Overrides(harness.TestCase):
         self.assertIsNone(self.override_of("near"))
 
     @staticmethod
-    def is_written():
+    def is_written(count=2):
         return harness.run("sqlite3", "-readonly", harness.STATE,
-                           "select count(*) from override").stdout == "2\n"
+                           "select count(*) from override").stdout == f"{count}\n"
 
 
 harness.main()
