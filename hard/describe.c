@@ -135,7 +135,7 @@ static enum rank_class nameless_class(enum override override, bool failed)
     return failed || override == OVERRIDE_DOWN ? RANK_DOWN : RANK_UNKNOWN;
 }
 
-static json_t *describe_nameless(const struct view *view, const struct config_candidate *candidate)
+json_t *describe_nameless(const struct view *view, const struct config_candidate *candidate)
 {
     enum candidates_state name = view_name(view, candidate);
     bool failed = name != CANDIDATES_UNKNOWN;
