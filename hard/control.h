@@ -4,8 +4,8 @@
  *
  * Who may connect is the kernel's to decide, by the socket file: mode 0660, the daemon's user and
  * group, so root, the daemon's own user and members of that group; or whom else its owner lets in
- * with chmod(1) or setfacl(1). A command that changes something is logged with the user who asked:
- * event=control.
+ * with chmod(1) or setfacl(1). A command that changes something is logged with the user who asked,
+ * and result=ok or refused: event=control.
  *
  * Limits, so that no client costs more than it should: CONTROL_* below. An endless line gets an
  * error line and the client is closed; so is, without a word, one that takes CONTROL_IDLE_S to send
@@ -107,7 +107,8 @@
  *    "results": [{"candidate", "address", "port", "reason", "detail", "connect_us", "total_us",
  *                 "state"}...]}               as above, of this check; connect_us and total_us as
  *                                             measured, null if not. Nothing of endpoints that
- *                                             left meanwhile, or have check none
+ *                                             left meanwhile, or have check none. A name without
+ *                                             addresses is here with the keys of its ENDPOINT
  *
  * drain, force, auto: {"ok": true, "host": "api.example.com", "candidate": "a",
  *    "override": as above | null, "answer": ["192.0.2.2"], "failing": false}     as they are now
@@ -143,7 +144,7 @@ typedef void control_handler_fn(void *arg, const json_t *request, struct control
 struct control_handler {
     const char *command;
     control_handler_fn *handle;
-    bool changes; /* something: it is logged before the handler is called */
+    bool changes; /* something: it is logged with what came of it, and is not to be deferred */
 };
 
 /* handlers ends with a NULL command, and outlives the control; arg is for all of them. Listens
