@@ -2,6 +2,7 @@
  * first; each command is described in the file of its group. */
 #include "har_config.h"
 
+#include <errno.h>
 #include <getopt.h>
 #include <stdlib.h>
 #include <string.h>
@@ -141,14 +142,27 @@ static bool is_one_of(const char *word, const char *choice)
     return false;
 }
 
+/* Every command takes its arguments in this order, the first few of them. */
+static int count_error(const struct command *command, int count)
+{
+    static const char *const parts[] = {"a name is missing", "a candidate is missing",
+                                        "up or down is missing"};
+    static const char *const takes[] = {"no argument", "one name", "a name and a candidate",
+                                        "a name, a candidate, and up or down"};
+    char *problem = count < command->min ? words("%s: %s; it takes %s", command->word, parts[count],
+                                                 takes[command->min])
+                                         : words("%s takes %s", command->word, takes[command->max]);
+    int status = usage_error(problem, "");
+    free(problem);
+    return status;
+}
+
 /* Returns -1 when the words are what the command takes, or the exit status. */
 static int look_at_arguments(const struct command *command, const struct options *options,
                              char **arguments, int count)
 {
-    if (count < command->min)
-        return usage_error(command->word, ": a name is missing");
-    if (count > command->max)
-        return usage_error("unexpected argument ", arguments[command->max]);
+    if (count < command->min || count > command->max)
+        return count_error(command, count);
     if (!command->overrides && (options->for_s != 0 || options->reason != NULL))
         return usage_error("--for and --reason go with drain and force, not with ", command->word);
     if (command->last_word != NULL && !is_one_of(arguments[count - 1], command->last_word))
@@ -182,6 +196,14 @@ static void print_errors(const json_t *answer)
     }
 }
 
+static bool flush(void)
+{
+    if (fflush(stdout) == 0 && !ferror(stdout))
+        return true;
+    fprintf(stderr, "harctl: standard output: %s\n", strerror(errno));
+    return false;
+}
+
 /* Returns the exit status. */
 static int show(const struct command *command, const struct options *options, const char *line)
 {
@@ -195,7 +217,7 @@ static int show(const struct command *command, const struct options *options, co
         print_errors(answer);
     bool healthy = good && (command->is_healthy == NULL || command->is_healthy(answer));
     json_decref(answer);
-    return fflush(stdout) == 0 && healthy ? EXIT_SUCCESS : EXIT_FAILURE;
+    return flush() && healthy ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
 static int run(const struct command *command, const struct options *options, char **arguments,

@@ -24,7 +24,7 @@ struct command {
     const char *help;
     int min, max;          /* arguments */
     bool overrides;        /* takes --for and --reason */
-    bool patient;          /* may take longer than an answer usually does */
+    bool patient;          /* waits for its answer without end: what it asks for takes its time */
     const char *last_word; /* what the last argument must be, "up|down"; or NULL */
     /* A new request for so many arguments, or NULL without memory. */
     json_t *(*request)(const struct options *options, char **arguments, int count);

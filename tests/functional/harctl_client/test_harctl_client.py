@@ -120,6 +120,19 @@ class HarctlClient(harness.TestCase):
                 self.assertRegex(errors, r"^harctl: .+\nTry 'harctl -h'\.\n$")
         self.assertEqual(fake.requests, [])
 
+    def test_wrong_counts_say_what_it_takes(self):
+        for arguments, wanted in ((["explain"], "explain: a name is missing; it takes one name"),
+                                  (["drain", NAME], "drain: a candidate is missing; "
+                                                    "it takes a name and a candidate"),
+                                  (["force", NAME, "a"],
+                                   "force: up or down is missing; "
+                                   "it takes a name, a candidate, and up or down"),
+                                  (["explain", "a", "b"], "explain takes one name"),
+                                  (["auto", "a", "b", "c"], "auto takes a name and a candidate"),
+                                  (["reload", "a"], "reload takes no argument")):
+            _, errors = self.harctl(*arguments, status=2)
+            self.assertEqual(errors, f"harctl: {wanted}\nTry 'harctl -h'.\n")
+
     def test_requests(self):
         fake = self.fake({"ok": True})
         for arguments, request in REQUESTS:
@@ -260,8 +273,10 @@ class HarctlClient(harness.TestCase):
     def test_a_full_disk_is_a_failure(self):
         with open("/dev/full", "wb") as full:
             done = subprocess.run([harness.HARCTL, "-s", self.fake(fake_hard.STATUS).path, "status"],
-                                  stdout=full, check=False, timeout=harness.DEADLINE_S)
+                                  stdout=full, stderr=subprocess.PIPE, check=False, text=True,
+                                  timeout=harness.DEADLINE_S)
         self.assertEqual(done.returncode, 1)
+        self.assertEqual(done.stderr, "harctl: standard output: No space left on device\n")
 
     # --- No answer ----------------------------------------------------------------------------
 
@@ -279,6 +294,14 @@ class HarctlClient(harness.TestCase):
         os.mkdir(folder)
         self.unanswered(folder, "nobody answers: start hard, .* with -s")
         self.unanswered(folder + "/" + "x" * 108, "too long for the path of a socket")
+
+    def test_a_daemon_that_does_not_answer(self):
+        """As one that was stopped: the kernel lets us in, and nobody comes."""
+        path = self.path("silent")
+        with socket.socket(socket.AF_UNIX) as silent:
+            silent.bind(path)
+            silent.listen()
+            self.unanswered(path, "hard does not answer: try again, or look into its log")
 
     def test_the_default_socket(self):
         output, _ = self.harctl("-h")
