@@ -67,7 +67,14 @@
  *    "restored": false,          the answer is that of an earlier run, until results are in
  *    "local_fault": null,        as above
  *    "selection": "best_rtt",    as configured
- *    "endpoints": [ENDPOINT...]} as ranked, best first
+ *    "endpoints": [ENDPOINT...], as ranked, best first
+ *    "names": [{"candidate": "n.example.com",     of the candidates that are host names
+ *               "state": "no-such-name",          see below
+ *               "problem": "has no address: there is no such name" | null}...]}
+ *
+ * The state of a name: "unknown" (nothing has come yet), "resolved", "partly" (one family is, the
+ * other has no answer), "no-address", "no-such-name", "failed". The last known
+ * addresses stay, whatever the state. problem goes on after the name in a sentence for a person.
  *
  * An ENDPOINT, one address of a candidate. A candidate that is a host name without addresses has
  * one, too, with a null address, state "unknown" or "down", and reason "dns-failed" if it failed:
