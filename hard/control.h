@@ -118,7 +118,8 @@
  *                                             addresses is here with the keys of its ENDPOINT
  *
  * drain, force, auto: {"ok": true, "host": "api.example.com", "candidate": "a",
- *    "override": as above | null, "answer": ["192.0.2.2"], "failing": false}     as they are now
+ *    "override": as above | null, "answer": ["192.0.2.2"], "failing": false,
+ *    "status": "answer", "failure_mode": "all"}      as they are now, and in a HOST
  *
  * reload: {"ok": true, "hosts": 2, "candidates": 5}, or "ok" false with "errors", and the old
  * configuration in force. */
