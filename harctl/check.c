@@ -81,12 +81,18 @@ static json_t *request_reload(const struct options *options, char **arguments, i
     return json_pack("{ss}", "command", "reload");
 }
 
+/* And where to ask from now on, if that is another place. */
 static void show_sizes(const struct options *options, const json_t *answer)
 {
-    (void)options;
+    const char *socket = text_of(answer, "control_socket");
     printf("reloaded (hosts: %" JSON_INTEGER_FORMAT ", candidates: %" JSON_INTEGER_FORMAT ")\n",
            json_integer_value(json_object_get(answer, "hosts")),
            json_integer_value(json_object_get(answer, "candidates")));
+    if (socket == NULL || strcmp(socket, options->socket) == 0)
+        return;
+    fputs("control_socket is ", stdout);
+    print_text(stdout, socket);
+    puts(": give it with -s");
 }
 
 const struct command command_reload = {

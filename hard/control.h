@@ -121,8 +121,8 @@
  *    "override": as above | null, "answer": ["192.0.2.2"], "failing": false,
  *    "status": "answer", "failure_mode": "all"}      as they are now, and in a HOST
  *
- * reload: {"ok": true, "hosts": 2, "candidates": 5}, or "ok" false with "errors", and the old
- * configuration in force. */
+ * reload: {"ok": true, "hosts": 2, "candidates": 5, "control_socket": the path as configured now},
+ * or "ok" false with "errors", and the old configuration in force. */
 #ifndef HAR_HARD_CONTROL_H
 #define HAR_HARD_CONTROL_H
 

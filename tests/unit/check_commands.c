@@ -502,6 +502,8 @@ START_TEST(overrides_are_taken_and_told)
     ck_assert_str_eq(at(json, "override.reason"), "upgrade");
     ck_assert_str_eq(at(json, "answer.0"), "192.0.2.2");
     ck_assert_str_eq(at(json, "failing"), "0");
+    ck_assert_str_eq(at(json, "status"), "answer");
+    ck_assert_str_eq(at(json, "failure_mode"), "all");
     json_decref(json);
 
     static const char *const states[] = {"up", "down"};
@@ -576,6 +578,7 @@ START_TEST(reload_tells_what_there_is_now)
     ck_assert_str_eq(at(json, "ok"), "1");
     ck_assert_str_eq(at(json, "hosts"), "1");
     ck_assert_str_eq(at(json, "candidates"), "2");
+    ck_assert_str_eq(at(json, "control_socket"), table->config->control_socket);
     json_decref(json);
 }
 END_TEST

@@ -82,6 +82,17 @@ class Commands(harness.TestCase):
         self.assertEqual(done.returncode, 1)
         self.assertIn("connect-refused", done.stdout)
 
+    def test_a_name_that_does_not_resolve(self):
+        self.hard({NAME: {**self.host, "candidates": ["n.example", *self.host["candidates"]]}},
+                  upstreams=[])
+        self.assert_answer(NAME, ["127.0.1.1"])
+        done = harness.harctl("check", NAME, check=False)
+        self.assertEqual(done.returncode, 1)
+        self.assertRegex(done.stdout, r"(?m)^n\.example +- +down +- +dns-failed  no answer$")
+        shown = harness.harctl("status", "--failing")
+        self.assertRegex(shown, r"(?m)^  n\.example +- +down +- +- +-  dns-failed$")
+        self.assertIn(f"\n{NAME}: n.example has no address yet: its name does not resolve\n", shown)
+
     def test_a_check_that_hangs_is_waited_for_while_others_are_answered(self):
         self.hard({NAME: {**self.host, "check": {**SLOW, "timeout": "2s"}}})
         self.far.set(delay=60000)
@@ -101,7 +112,8 @@ class Commands(harness.TestCase):
         hard = self.hard({NAME: self.host})
         hard.configure({"hosts": {NAME: self.host, "new.example.com": self.host | {"aliases": []}}})
         self.assertEqual(harness.harctl_json("reload"),
-                         {"ok": True, "hosts": 2, "candidates": 4})
+                         {"ok": True, "hosts": 2, "candidates": 4,
+                          "control_socket": harness.CONTROL})
         hard.configure('{"hosts": {"a": {"candidates": ["192.0.2.300"], "intervall": 1}}}')
         done = harness.harctl("reload", check=False)
         self.assertEqual(done.returncode, 1)
@@ -124,7 +136,7 @@ class Commands(harness.TestCase):
         self.assertEqual(stat.S_IMODE(os.stat(harness.CONTROL).st_mode), 0o660)
         elsewhere = f"{self.folder}/control.sock"
         hard.configure({"control_socket": elsewhere, "hosts": {NAME: self.host}})
-        harness.harctl("reload")
+        self.assertIn(elsewhere, harness.harctl("reload"))
         harness.wait_until(lambda: not os.path.exists(harness.CONTROL), "the old socket is gone")
         self.assertTrue(harness.harctl_json("-s", elsewhere, "status")["ok"])
         hard.stop()

@@ -337,6 +337,13 @@ class HarctlClient(harness.TestCase):
     def test_reload(self):
         self.assertEqual(self.ask(fake_hard.RELOAD, "reload"),
                          "reloaded (hosts: 2, candidates: 5)\n")
+        moved = {**fake_hard.RELOAD, "control_socket": "/x"}
+        self.assertEqual(self.ask(moved, "reload"), "reloaded (hosts: 2, candidates: 5)\n"
+                                                    "control_socket is /x: give it with -s\n")
+        path = self.path("here")
+        fake = fake_hard.FakeHard(path, {**moved, "control_socket": path})
+        self.addCleanup(fake.close)
+        self.assertNotIn("control_socket", self.harctl("reload", socket_path=path)[0])
         refused = {"ok": False, "error": "refused; the old configuration stays in force",
                    "errors": ["har.json:2:1: ']' expected", "har.json: hostz: unknown"]}
         self.assertEqual(self.refused(refused, "reload"),
