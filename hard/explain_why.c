@@ -73,10 +73,17 @@ static void say_failure_mode(const struct teller *teller)
         fprintf(teller->out, "failure_mode %s", failure_mode_text(mode));
 }
 
+/* The drained are answered only where there is nobody else (hard/answer.h). */
 static const char *fallback_words(const struct host *host)
 {
-    return host->endpoint_count > 0 ? "every candidate is answered, best known first"
-                                    : "the next service or the upstreams are asked";
+    size_t drained = 0;
+    for (size_t i = 0; i < host->endpoint_count; i++)
+        drained += endpoint_override(host->endpoints[i]) == OVERRIDE_DRAIN;
+    if (host->endpoint_count == 0)
+        return "the next service or the upstreams are asked";
+    return drained > 0 && drained < host->endpoint_count
+               ? "every candidate that is not drained is answered, best known first"
+               : "every candidate is answered, best known first";
 }
 
 /* What programs get. */

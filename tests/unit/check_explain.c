@@ -403,6 +403,17 @@ START_TEST(with_nobody_eligible_failure_mode_decides)
 }
 END_TEST
 
+START_TEST(the_drained_are_answered_where_nobody_else_is_left)
+{
+    HOST(TWO, 10, 0);
+    override_until(0, OVERRIDE_DRAIN, 0, NULL);
+    ck_assert_ptr_nonnull(strstr(explained(), "all: every candidate that is not drained is "
+                                              "answered, best known first\n"));
+    override_until(1, OVERRIDE_DRAIN, 0, NULL);
+    ck_assert_ptr_nonnull(strstr(explained(), "all: every candidate is answered, best known"));
+}
+END_TEST
+
 START_TEST(without_any_address)
 {
     HOST("\"candidates\": [\"n.example\"]", 0);
@@ -470,6 +481,7 @@ static Suite *suite(void)
     tcase_add_test(tests, names_without_an_address);
     tcase_add_test(tests, names_that_lost_theirs);
     tcase_add_test(tests, with_nobody_eligible_failure_mode_decides);
+    tcase_add_test(tests, the_drained_are_answered_where_nobody_else_is_left);
     tcase_add_test(tests, without_any_address);
     tcase_add_test(tests, a_frozen_answer_stays);
     tcase_add_test(tests, a_restored_answer_stands_until_results_are_in);
