@@ -191,6 +191,9 @@ class HarctlClient(harness.TestCase):
     def test_status_fits_a_terminal(self):
         host = {**fake_hard.HOST, "endpoints": PLAIN}
         self.assertEqual(self.ask({**fake_hard.STATUS, "hosts": [host]}, "status"), PLAIN_STATUS)
+        alone = [{**endpoint, "share": float(i == 1)} for i, endpoint in enumerate(PLAIN)]
+        output = self.ask({**fake_hard.STATUS, "hosts": [{**host, "endpoints": alone}]}, "status")
+        self.assertNotRegex(output, "% v[46]")
         longest = [{**fake_hard.A, "candidate": "backend-1", "address": "192.0.2.10",
                     "rtt_us": 999, "since_s": 7199, "reason": "connect-refused"}]
         output = self.ask({**fake_hard.STATUS, "hosts": [{**host, "endpoints": longest}]}, "status")
