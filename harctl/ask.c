@@ -14,7 +14,7 @@
 #include "harctl/harctl.h"
 #include "hard/control.h"
 
-#define ANSWER_S 30 /* a daemon that is alive answers sooner */
+#define ANSWER_S 5 /* a daemon that is alive answers sooner */
 
 static void complain(const struct options *options, const char *what)
 {

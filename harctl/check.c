@@ -17,17 +17,22 @@ static json_t *request_check(const struct options *options, char **arguments, in
     return json_pack("{ssss}", "command", "check", "name", arguments[0]);
 }
 
+#define LATENCY (1 << 3) /* the column */
+
 static void add_text(struct table *table, const json_t *result, const char *key)
 {
     const char *text = text_of(result, key);
     table_add(table, words("%s", text != NULL ? text : ""));
 }
 
-static void show_results(const json_t *answer)
+static void show_results(const struct options *options, const json_t *answer)
 {
-    struct table table = {.columns = 6};
+    (void)options;
+    struct table table = {.columns = 6, .right = LATENCY};
     size_t i;
     json_t *result;
+    if (json_array_size(json_object_get(answer, "results")) == 0)
+        puts("nothing to check (check none)");
     json_array_foreach(json_object_get(answer, "results"), i, result)
     {
         add_text(&table, result, "candidate");
@@ -76,11 +81,18 @@ static json_t *request_reload(const struct options *options, char **arguments, i
     return json_pack("{ss}", "command", "reload");
 }
 
-static void show_sizes(const json_t *answer)
+/* And where to ask from now on, if that is another place. */
+static void show_sizes(const struct options *options, const json_t *answer)
 {
+    const char *socket = text_of(answer, "control_socket");
     printf("reloaded (hosts: %" JSON_INTEGER_FORMAT ", candidates: %" JSON_INTEGER_FORMAT ")\n",
            json_integer_value(json_object_get(answer, "hosts")),
            json_integer_value(json_object_get(answer, "candidates")));
+    if (socket == NULL || strcmp(socket, options->socket) == 0)
+        return;
+    fputs("control_socket is ", stdout);
+    print_text(stdout, socket);
+    puts(": give it with -s");
 }
 
 const struct command command_reload = {

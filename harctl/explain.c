@@ -49,7 +49,20 @@ static const json_t *endpoint_of(const json_t *host, const json_t *who)
     return NULL;
 }
 
-/* "api.example.com answers a (192.0.2.1): up for 2h, 12.3ms, by best_rtt." */
+static double share_of(const json_t *host, const json_t *who)
+{
+    double share;
+    return number_of(endpoint_of(host, who), "share", &share) ? share : 0;
+}
+
+/* Then nobody of the group is next: they all answer in turn. */
+static bool rotates(const json_t *host)
+{
+    const char *selection = text_of(host, "selection");
+    return selection != NULL && strcmp(selection, "group_rtt_rr") == 0;
+}
+
+/* "api.example.com answers a (192.0.2.1) first: up for 2h, latency 12.3ms; selection best_rtt." */
 static void say_winner(const json_t *host, const json_t *winner)
 {
     const json_t *endpoint = endpoint_of(host, winner);
@@ -57,7 +70,8 @@ static void say_winner(const json_t *host, const json_t *winner)
     char *who = who_words(winner), *latency = latency_words(endpoint, "rtt_us");
     char *since = age_words(endpoint, "since_s");
     bool known = strcmp(since, "-") != 0, measured = strcmp(latency, "-") != 0;
-    say(words("%s answers %s first", text_of(host, "host"), who));
+    bool alone = !rotates(host) || share_of(host, winner) == 1;
+    say(words("%s answers %s %s", text_of(host, "host"), who, alone ? "first" : "among others"));
     if (state != NULL)
         say(words(": %s%s%s", state, known ? " for " : "", known ? since : ""));
     if (measured)
@@ -124,8 +138,9 @@ static void say_local_fault(const json_t *answer)
         say_line(words("This machine is cut off (%s): the ranking is frozen.", fault));
 }
 
-static void show(const json_t *answer)
+static void show(const struct options *options, const json_t *answer)
 {
+    (void)options;
     const json_t *host = json_object_get(answer, "host");
     const json_t *winner = json_object_get(answer, "winner");
     const json_t *runner_up = json_object_get(answer, "runner_up");
@@ -136,12 +151,11 @@ static void show(const json_t *answer)
         say_winner(host, winner);
     else
         say_nobody(host);
-    if (json_is_object(runner_up)) {
+    if (json_is_object(runner_up) && !(rotates(host) && share_of(host, runner_up) > 0)) {
         say_runner_up(answer, runner_up);
         say_needed(answer);
     }
     say_why(answer);
-    print_host_notes(host);
 }
 
 static bool is_healthy(const json_t *answer)

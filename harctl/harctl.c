@@ -2,6 +2,7 @@
  * first; each command is described in the file of its group. */
 #include "har_config.h"
 
+#include <errno.h>
 #include <getopt.h>
 #include <stdlib.h>
 #include <string.h>
@@ -31,6 +32,7 @@ static void print_usage(FILE *out)
     fputs("\n"
           "  --for D        drain, force: for that long (\"30m\", \"2h\"); else until auto\n"
           "  --reason TEXT  drain, force: shown with it\n"
+          "  --failing, -f  status: only hosts for which something is wrong\n"
           "  -s SOCKET      control socket [" HAR_CONTROL_SOCKET "]\n"
           "  -j             print the answer as one line of JSON\n"
           "  -V             print the version\n"
@@ -39,6 +41,8 @@ static void print_usage(FILE *out)
           "Exit status: 0 well, 1 failed or unhealthy, 2 wrong usage.\n",
           out);
 }
+
+enum { OPTION_FOR = 256, OPTION_REASON }; /* those without a letter */
 
 static int usage_error(const char *message, const char *what)
 {
@@ -78,8 +82,11 @@ static int parse_option(int option, const char *word, struct options *options)
         options->json = true;
         return -1;
     case 'f':
+        options->failing = true;
+        return -1;
+    case OPTION_FOR:
         return parse_for(optarg, options);
-    case 'r':
+    case OPTION_REASON:
         return parse_reason(optarg, options);
     case 'V':
         puts("harctl " PACKAGE_VERSION);
@@ -99,11 +106,12 @@ static int parse_options(int argc, char *argv[], struct options *options)
 {
     static const struct option words[] = {{"help", no_argument, NULL, 'h'},
                                           {"version", no_argument, NULL, 'V'},
-                                          {"for", required_argument, NULL, 'f'},
-                                          {"reason", required_argument, NULL, 'r'},
+                                          {"failing", no_argument, NULL, 'f'},
+                                          {"for", required_argument, NULL, OPTION_FOR},
+                                          {"reason", required_argument, NULL, OPTION_REASON},
                                           {NULL, 0, NULL, 0}};
     *options = (struct options){.socket = HAR_CONTROL_SOCKET};
-    for (int option; (option = getopt_long(argc, argv, ":s:jVh", words, NULL)) != -1;) {
+    for (int option; (option = getopt_long(argc, argv, ":s:jfVh", words, NULL)) != -1;) {
         const char letter[] = {'-', (char)optopt, '\0'};
         bool is_letter = optopt == 's' || (option == '?' && optopt != 0);
         int status = parse_option(option, is_letter ? letter : argv[optind - 1], options);
@@ -141,16 +149,31 @@ static bool is_one_of(const char *word, const char *choice)
     return false;
 }
 
+/* Every command takes its arguments in this order, the first few of them. */
+static int count_error(const struct command *command, int count)
+{
+    static const char *const parts[] = {"a name is missing", "a candidate is missing",
+                                        "up or down is missing"};
+    static const char *const takes[] = {"no argument", "one name", "a name and a candidate",
+                                        "a name, a candidate, and up or down"};
+    char *problem = count < command->min ? words("%s: %s; it takes %s", command->word, parts[count],
+                                                 takes[command->min])
+                                         : words("%s takes %s", command->word, takes[command->max]);
+    int status = usage_error(problem, "");
+    free(problem);
+    return status;
+}
+
 /* Returns -1 when the words are what the command takes, or the exit status. */
 static int look_at_arguments(const struct command *command, const struct options *options,
                              char **arguments, int count)
 {
-    if (count < command->min)
-        return usage_error(command->word, ": a name is missing");
-    if (count > command->max)
-        return usage_error("unexpected argument ", arguments[command->max]);
+    if (count < command->min || count > command->max)
+        return count_error(command, count);
     if (!command->overrides && (options->for_s != 0 || options->reason != NULL))
         return usage_error("--for and --reason go with drain and force, not with ", command->word);
+    if (options->failing && (!command->selects || options->json))
+        return usage_error("--failing goes with status, and not with -j", "");
     if (command->last_word != NULL && !is_one_of(arguments[count - 1], command->last_word))
         return usage_error("force takes up or down, not ", arguments[count - 1]);
     for (int i = 0; i < count; i++) {
@@ -182,6 +205,14 @@ static void print_errors(const json_t *answer)
     }
 }
 
+static bool flush(void)
+{
+    if (fflush(stdout) == 0 && !ferror(stdout))
+        return true;
+    fprintf(stderr, "harctl: standard output: %s\n", strerror(errno));
+    return false;
+}
+
 /* Returns the exit status. */
 static int show(const struct command *command, const struct options *options, const char *line)
 {
@@ -190,12 +221,12 @@ static int show(const struct command *command, const struct options *options, co
     if (options->json && answer != NULL)
         puts(line);
     else if (good)
-        command->show(answer);
+        command->show(options, answer);
     else
         print_errors(answer);
     bool healthy = good && (command->is_healthy == NULL || command->is_healthy(answer));
     json_decref(answer);
-    return fflush(stdout) == 0 && healthy ? EXIT_SUCCESS : EXIT_FAILURE;
+    return flush() && healthy ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
 static int run(const struct command *command, const struct options *options, char **arguments,

@@ -16,6 +16,7 @@ struct options {
     bool json;          /* print the answer as it came */
     uint32_t for_s;     /* --for; 0: not given */
     const char *reason; /* --reason, or NULL */
+    bool failing;       /* --failing */
 };
 
 struct command {
@@ -24,12 +25,13 @@ struct command {
     const char *help;
     int min, max;          /* arguments */
     bool overrides;        /* takes --for and --reason */
-    bool patient;          /* may take longer than an answer usually does */
+    bool selects;          /* takes --failing */
+    bool patient;          /* waits for its answer without end: what it asks for takes its time */
     const char *last_word; /* what the last argument must be, "up|down"; or NULL */
     /* A new request for so many arguments, or NULL without memory. */
     json_t *(*request)(const struct options *options, char **arguments, int count);
     /* Words an answer that is well, on standard output. */
-    void (*show)(const json_t *answer);
+    void (*show)(const struct options *options, const json_t *answer);
     bool (*is_healthy)(const json_t *answer); /* NULL: it is */
 };
 
@@ -68,24 +70,40 @@ char *address_words(const json_t *object);
 /* "192.0.2.1, 192.0.2.2", "nothing". */
 char *answer_words(const json_t *host);
 
-/* "drained for another 58m: upgrade", "forced up without end"; NULL without an override. */
-char *override_words(const json_t *override);
+/* One word for what the operator says: "drained", "forced up"; NULL without an override. */
+const char *override_word(const json_t *override);
+
+/* How long and why, of an override: " for another 58m (upgrade)"; of one that was made just now
+ * " for 2h, until 03:41"; without end " until `harctl auto HOST CANDIDATE`". */
+char *override_end_words(const json_t *override, const char *host, const char *candidate,
+                         bool is_new);
 
 /* A table, whose columns are as wide as their widest cell. Owns the cells that it is given. */
 struct table {
     size_t columns, count, room; /* cells */
+    unsigned right;              /* a bit for each column of figures, the first the lowest */
     char **cells;
 };
 void table_add(struct table *table, char *cell);
 void table_print(struct table *table, FILE *out); /* and empties it */
 
-/* --- status.c: what is said of a host by more than one command ---------------------------------
+/* --- notes.c: what is wrong with a host --------------------------------------------------------
  */
 
 /* Somebody is eligible, and this machine is not cut off. */
 bool host_is_healthy(const json_t *host);
 
+/* There is nothing to say of it: it is healthy, and so is every endpoint, and nobody overrides. */
+bool host_is_well(const json_t *host);
+
 /* A line for each thing that is not as it should be. */
 void print_host_notes(const json_t *host);
+
+/* The one that says who is answered when nobody is eligible; object is a host, or what overrides
+ * are answered with. */
+void print_failing(FILE *out, const json_t *object);
+
+/* "401 hosts, 2 with nobody eligible, 3 endpoints down, 1 override" */
+void print_summary(const json_t *hosts);
 
 #endif

@@ -41,22 +41,33 @@ static json_t *request_auto(const struct options *options, char **arguments, int
     return about("auto", arguments);
 }
 
-/* "api.example.com: a is drained for another 2h: upgrade", and what it answers now. */
-static void show(const json_t *answer)
+/* "api.example.com: a is drained for 2h, until 03:41 (upgrade); it answers 192.0.2.2". What it
+ * answers when that was the last one is a warning, for whoever does not look. */
+static void show(const struct options *options, const json_t *answer)
 {
+    (void)options;
     const char *host = text_of(answer, "host"), *candidate = text_of(answer, "candidate");
-    char *override = override_words(json_object_get(answer, "override"));
+    const json_t *override = json_object_get(answer, "override");
+    const char *word = override_word(override);
+    if (host == NULL || candidate == NULL)
+        return;
+    char *end =
+        word != NULL ? override_end_words(override, host, candidate, true) : words("%s", "");
     char *now = answer_words(answer);
-    bool failing = json_is_true(json_object_get(answer, "failing"));
-    char *text = words("%s: %s is %s; it answers %s%s", host != NULL ? host : "?",
-                       candidate != NULL ? candidate : "?",
-                       override != NULL ? override : "what its checks say", now,
-                       failing ? ", for nobody is eligible" : "");
+    bool healthy = host_is_healthy(answer);
+    char *text =
+        words("%s: %s is %s%s%s%s", host, candidate, word != NULL ? word : "what its checks say",
+              end, healthy ? "; it answers " : "", healthy ? now : "");
     print_text(stdout, text);
     putchar('\n');
     free(text);
-    free(override);
+    free(end);
     free(now);
+    if (healthy)
+        return;
+    fflush(stdout);
+    fputs("WARNING: ", stderr);
+    print_failing(stderr, answer);
 }
 
 const struct command command_drain = {
@@ -68,6 +79,7 @@ const struct command command_drain = {
     .overrides = true,
     .request = request_drain,
     .show = show,
+    .is_healthy = host_is_healthy,
 };
 
 const struct command command_force = {
@@ -80,6 +92,7 @@ const struct command command_force = {
     .last_word = "up|down",
     .request = request_force,
     .show = show,
+    .is_healthy = host_is_healthy,
 };
 
 const struct command command_auto = {

@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "config/duration.h"
 #include "harctl/harctl.h"
@@ -119,19 +120,53 @@ char *answer_words(const json_t *host)
     return all != NULL ? all : words("nothing");
 }
 
-char *override_words(const json_t *override)
+const char *override_word(const json_t *override)
 {
-    const char *kind = text_of(override, "kind"), *reason = text_of(override, "reason");
+    const char *kind = text_of(override, "kind");
     if (kind == NULL)
         return NULL;
-    bool drained = strcmp(kind, "drain") == 0, ends = false;
+    if (strcmp(kind, "drain") == 0)
+        return "drained";
+    return strcmp(kind, "up") == 0 ? "forced up" : "forced down";
+}
+
+/* Local time so many seconds from now: "03:41", on another day "2026-11-25 03:41". */
+static char *until_words(double seconds)
+{
+    time_t now = time(NULL), then = now + (time_t)seconds;
+    struct tm today, day;
+    char text[32] = "";
+    if (localtime_r(&now, &today) == NULL || localtime_r(&then, &day) == NULL)
+        return words("then");
+    bool same = today.tm_yday == day.tm_yday && today.tm_year == day.tm_year;
+    strftime(text, sizeof text, same ? "%H:%M" : "%Y-%m-%d %H:%M", &day);
+    return words("%s", text);
+}
+
+static char *term_words(const json_t *override, bool is_new)
+{
     double seconds;
-    ends = number_of(override, "expires_s", &seconds);
-    char *left = age_words(override, "expires_s");
-    char *text = words("%s%s %s%s%s%s", drained ? "drained" : "forced ", drained ? "" : kind,
-                       ends ? "for another " : "without end", ends ? left : "",
-                       reason != NULL ? ": " : "", reason != NULL ? reason : "");
-    free(left);
+    uint64_t us;
+    char text[DURATION_TEXT_MAX];
+    if (!number_of(override, "expires_s", &seconds) || !duration_from_seconds(seconds, &us))
+        return NULL;
+    if (!is_new)
+        return words(" for another %s", duration_format_age(us, text));
+    char *until = until_words(seconds);
+    char *term = words(" for %s, until %s", duration_format(us, text), until);
+    free(until);
+    return term;
+}
+
+char *override_end_words(const json_t *override, const char *host, const char *candidate,
+                         bool is_new)
+{
+    const char *reason = text_of(override, "reason");
+    char *term = term_words(override, is_new);
+    if (term == NULL)
+        term = words(" until `harctl auto %s %s`", host, candidate);
+    char *text = reason != NULL ? words("%s (%s)", term, reason) : words("%s", term);
+    free(term);
     return text;
 }
 
@@ -168,11 +203,19 @@ static size_t column_width(const struct table *table, size_t column)
 
 static void print_row(const struct table *table, const size_t *widths, size_t row, FILE *out)
 {
+    size_t blanks = 0; /* due before the next cell that is not empty */
     for (size_t column = 0; column < table->columns; column++) {
         const char *cell = table->cells[row * table->columns + column];
-        bool last = column + 1 == table->columns;
-        print_text(out, cell);
-        fprintf(out, "%*s", last ? 0 : (int)(widths[column] - width_of(cell) + 2), "");
+        size_t padding = widths[column] - width_of(cell);
+        bool right = (table->right >> column & 1) != 0;
+        if (cell[0] != '\0') {
+            fprintf(out, "%*s", (int)(blanks + (right ? padding : 0)), "");
+            print_text(out, cell);
+            blanks = right ? 0 : padding;
+        } else {
+            blanks += padding;
+        }
+        blanks += 2;
     }
     putc('\n', out);
 }

@@ -16,7 +16,13 @@ static json_t *request(const struct options *options, char **arguments, int coun
 }
 
 /* --- The table ---------------------------------------------------------------------------------
- */
+ *
+ * For a terminal of 80 columns: a host is named once, and a label that is the address is not
+ * repeated. The reason comes last, where it pads nothing. */
+
+enum { HOST, ADDRESS, STATE, SINCE, LATENCY, SHARE, REASON, COLUMNS };
+
+#define MANY 20 /* endpoints: more than that are hard to take in */
 
 static char *text_or_dash(const json_t *object, const char *key)
 {
@@ -24,100 +30,117 @@ static char *text_or_dash(const json_t *object, const char *key)
     return words("%s", text != NULL ? text : "-");
 }
 
-/* What the checks say, and beside it what the operator does. */
+/* What the operator says, or else the checks. */
 static char *state_words(const json_t *endpoint)
 {
-    char *state = text_or_dash(endpoint, "state");
-    char *override = override_words(json_object_get(endpoint, "override"));
+    const char *word = override_word(json_object_get(endpoint, "override"));
     const char *class = text_of(endpoint, "class");
-    bool slow = class != NULL && strcmp(class, "slow") == 0;
-    char *both = words("%s%s%s%s", state, slow ? ", slow" : "", override != NULL ? ", " : "",
-                       override != NULL ? override : "");
-    free(state);
-    free(override);
-    return both;
+    if (word == NULL && class != NULL && strcmp(class, "slow") == 0)
+        word = class;
+    return word != NULL ? words("%s", word) : text_or_dash(endpoint, "state");
 }
 
-static char *share_words(const json_t *endpoint)
+static bool is_ipv6(const json_t *endpoint)
+{
+    const char *address = text_of(endpoint, "address");
+    return address != NULL && strchr(address, ':') != NULL;
+}
+
+static double share_of(const json_t *endpoint)
 {
     double share;
-    return number_of(endpoint, "share", &share) ? words("%.0f%%", share * 100) : words("-");
+    return number_of(endpoint, "share", &share) ? share : 0;
 }
 
-static void add_endpoint(struct table *table, const json_t *host, const json_t *endpoint)
+/* Do both families answer, each with shares of its own? */
+static bool has_two_families(const json_t *endpoints)
 {
-    table_add(table, text_or_dash(host, "host"));
-    table_add(table, text_or_dash(endpoint, "candidate"));
+    bool ipv4 = false, ipv6 = false;
+    size_t i;
+    json_t *endpoint;
+    json_array_foreach(endpoints, i, endpoint)
+    {
+        if (share_of(endpoint) > 0)
+            *(is_ipv6(endpoint) ? &ipv6 : &ipv4) = true;
+    }
+    return ipv4 && ipv6;
+}
+
+static char *share_words(const json_t *endpoint, bool two_families)
+{
+    const char *family = is_ipv6(endpoint) ? " v6" : " v4";
+    if (text_of(endpoint, "address") == NULL)
+        return words("-");
+    return words("%.0f%%%s", share_of(endpoint) * 100, two_families ? family : "");
+}
+
+/* Is its label another word than its address? */
+static bool is_labelled(const json_t *endpoint)
+{
+    return !json_equal(json_object_get(endpoint, "candidate"),
+                       json_object_get(endpoint, "address"));
+}
+
+static bool has_labels(const json_t *endpoints)
+{
+    size_t i;
+    json_t *endpoint;
+    json_array_foreach(endpoints, i, endpoint)
+    {
+        if (is_labelled(endpoint))
+            return true;
+    }
+    return json_array_size(endpoints) == 0;
+}
+
+static void add_endpoint(struct table *table, char *first, const json_t *endpoint,
+                         bool two_families)
+{
+    table_add(table, first);
     table_add(table, address_words(endpoint));
     table_add(table, state_words(endpoint));
     table_add(table, age_words(endpoint, "since_s"));
     table_add(table, latency_words(endpoint, "rtt_us"));
+    table_add(table, share_words(endpoint, two_families));
     table_add(table, text_or_dash(endpoint, "reason"));
-    table_add(table, share_words(endpoint));
 }
 
-static void add_header(struct table *table)
+/* Labels stand under the name of their host; where there is none the first address stands beside
+ * it. */
+static void add_host(struct table *table, const json_t *host)
 {
-    static const char *const titles[] = {"HOST",  "CANDIDATE", "ADDRESS", "STATE",
-                                         "SINCE", "LATENCY",   "REASON",  "SHARE"};
-    table->columns = sizeof titles / sizeof titles[0];
-    for (size_t i = 0; i < table->columns; i++)
-        table_add(table, words("%s", titles[i]));
+    const json_t *endpoints = json_object_get(host, "endpoints");
+    bool labels = has_labels(endpoints), two_families = has_two_families(endpoints);
+    size_t i;
+    json_t *endpoint;
+    for (size_t column = 0; column < COLUMNS && labels; column++)
+        table_add(table, column == HOST ? text_or_dash(host, "host") : words("%s", ""));
+    json_array_foreach(endpoints, i, endpoint)
+    {
+        char *first = !labels && i == 0       ? text_or_dash(host, "host")
+                      : is_labelled(endpoint) ? words("  %s", text_of(endpoint, "candidate") != NULL
+                                                                  ? text_of(endpoint, "candidate")
+                                                                  : "-")
+                                              : words("%s", "");
+        add_endpoint(table, first, endpoint, two_families);
+    }
 }
 
 static void show_table(const json_t *hosts)
 {
-    struct table table = {.columns = 0};
-    size_t i, j;
-    json_t *host, *endpoint;
-    add_header(&table);
-    json_array_foreach(hosts, i, host)
-    {
-        json_array_foreach(json_object_get(host, "endpoints"), j, endpoint)
-            add_endpoint(&table, host, endpoint);
-    }
+    static const char *const titles[] = {"HOST, CANDIDATE", "ADDRESS", "STATE", "SINCE",
+                                         "LATENCY",         "SHARE",   "REASON"};
+    struct table table = {.columns = COLUMNS, .right = 1 << SINCE | 1 << LATENCY | 1 << SHARE};
+    size_t i;
+    json_t *host;
+    for (size_t column = 0; column < COLUMNS; column++)
+        table_add(&table, words("%s", titles[column]));
+    json_array_foreach(hosts, i, host) add_host(&table, host);
     table_print(&table, stdout);
 }
 
-/* --- What is wrong -----------------------------------------------------------------------------
+/* --- The whole ---------------------------------------------------------------------------------
  */
-
-static bool is_true(const json_t *object, const char *key)
-{
-    return json_is_true(json_object_get(object, key));
-}
-
-bool host_is_healthy(const json_t *host)
-{
-    return !is_true(host, "failing") && text_of(host, "local_fault") == NULL;
-}
-
-static void print_failing(const json_t *host)
-{
-    const char *mode = text_of(host, "failure_mode"), *status = text_of(host, "status");
-    print_text(stdout, text_of(host, "host"));
-    printf(": nobody is eligible; failure_mode ");
-    print_text(stdout, mode != NULL ? mode : "decides");
-    if (status != NULL && strcmp(status, "answer") == 0) {
-        char *answer = answer_words(host);
-        printf(" answers ");
-        print_text(stdout, answer);
-        free(answer);
-    }
-    putchar('\n');
-}
-
-void print_host_notes(const json_t *host)
-{
-    if (text_of(host, "host") == NULL)
-        return;
-    if (is_true(host, "failing"))
-        print_failing(host);
-    if (is_true(host, "restored")) {
-        print_text(stdout, text_of(host, "host"));
-        puts(": answers as before the restart, until results are in");
-    }
-}
 
 static void print_local_fault(const json_t *answer)
 {
@@ -129,14 +152,39 @@ static void print_local_fault(const json_t *answer)
     puts("): the ranking is frozen.");
 }
 
-static void show(const json_t *answer)
+/* A new array of those for which something is wrong. */
+static json_t *choose_failing(const json_t *hosts)
 {
-    const json_t *hosts = json_object_get(answer, "hosts");
+    json_t *chosen = json_array(), *host;
     size_t i;
+    json_array_foreach(hosts, i, host)
+    {
+        if (!host_is_well(host))
+            json_array_append(chosen, host);
+    }
+    return chosen;
+}
+
+static size_t count_endpoints(const json_t *hosts)
+{
+    size_t i, count = 0;
     json_t *host;
+    json_array_foreach(hosts, i, host) count += json_array_size(json_object_get(host, "endpoints"));
+    return count;
+}
+
+static void show(const struct options *options, const json_t *answer)
+{
+    json_t *hosts = json_object_get(answer, "hosts"), *host;
+    json_t *chosen = options->failing ? choose_failing(hosts) : json_incref(hosts);
+    size_t i;
     print_local_fault(answer);
-    show_table(hosts);
-    json_array_foreach(hosts, i, host) print_host_notes(host);
+    if (!options->failing || json_array_size(chosen) > 0)
+        show_table(chosen);
+    json_array_foreach(chosen, i, host) print_host_notes(host);
+    if (options->failing || count_endpoints(hosts) > MANY)
+        print_summary(hosts);
+    json_decref(chosen);
 }
 
 static bool is_healthy(const json_t *answer)
@@ -153,9 +201,10 @@ static bool is_healthy(const json_t *answer)
 
 const struct command command_status = {
     .word = "status",
-    .arguments = "[NAME...]",
+    .arguments = "[NAME...] [--failing]",
     .help = "hosts and endpoints: state, latency, share of answers",
     .max = 1 << 20,
+    .selects = true,
     .request = request,
     .show = show,
     .is_healthy = is_healthy,

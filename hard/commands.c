@@ -111,8 +111,9 @@ static json_t *refusal(const struct config_report *report, const struct har_erro
 
 static json_t *sizes(const struct config *config)
 {
-    return json_pack("{sI sI}", "hosts", (json_int_t)config->host_count, "candidates",
-                     (json_int_t)config_count_candidates(config));
+    return json_pack("{sI sI ss}", "hosts", (json_int_t)config->host_count, "candidates",
+                     (json_int_t)config_count_candidates(config), "control_socket",
+                     config->control_socket);
 }
 
 static void handle_reload(void *arg, const json_t *request, struct control_request *reply_to)

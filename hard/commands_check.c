@@ -8,6 +8,7 @@
 #include "hard/describe.h"
 
 struct job {
+    const struct commands *commands;
     struct control_request *reply_to;
     struct monitor_round *round;
     char *name; /* of the host, which may leave meanwhile */
@@ -31,14 +32,30 @@ static json_t *result_of(const struct monitor_verdict *verdict)
         "state", health_state_text(verdict->state));
 }
 
+/* Names without address, of which there is nothing to check: that is a result, too. */
+static void append_nameless(const struct commands *commands, const struct host *host,
+                            json_t *results)
+{
+    struct view view;
+    commands_view(commands, host, &view);
+    for (size_t i = 0; i < host->config->candidate_count; i++) {
+        const struct config_candidate *candidate = &host->config->candidates[i];
+        if (view_is_nameless(&view, candidate))
+            json_array_append_new(results, describe_nameless(&view, candidate));
+    }
+}
+
 static void on_checked(void *arg, const struct monitor_verdict *verdicts, size_t count)
 {
     struct job *job = arg;
+    const struct host *host = table_find(monitor_table(job->commands->monitor), job->name);
     json_t *results = json_array();
     for (size_t i = 0; i < count; i++) {
         if (verdicts[i].ended)
             json_array_append_new(results, result_of(&verdicts[i]));
     }
+    if (host != NULL)
+        append_nameless(job->commands, host, results);
     control_reply(job->reply_to, json_pack("{ss so}", "host", job->name, "results", results));
     job_free(job);
 }
@@ -63,6 +80,7 @@ void commands_check(void *arg, const json_t *request, struct control_request *re
     if (job != NULL && job->name != NULL)
         job->round = monitor_check(commands->monitor, host, on_checked, job);
     if (job != NULL && job->round != NULL) {
+        job->commands = commands;
         job->reply_to = reply_to;
         control_defer(reply_to, on_gone, job);
         return;

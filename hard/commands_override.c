@@ -85,9 +85,11 @@ static json_t *outcome(const struct order *order)
 {
     const struct host *host = order->host;
     const struct host_candidate *candidate = host_candidate_of(host, order->candidate);
-    return json_pack("{ss ss so so sb}", "host", host->config->name, "candidate",
+    return json_pack("{ss ss so so sb so ss}", "host", host->config->name, "candidate",
                      order->candidate->name, "override", describe_override(candidate, har_now_us()),
-                     "answer", describe_answer(host), "failing", host->failing);
+                     "answer", describe_answer(host), "failing", host->failing, "status",
+                     describe_text(host->answer.status), "failure_mode",
+                     failure_mode_text(host->config->failure_mode));
 }
 
 static void override(const struct commands *commands, enum override override, const json_t *request,

@@ -47,7 +47,8 @@ static void log_change(const struct control_request *request, const json_t *json
     log_event(LOG_NOTICE, "control", "uid", uid, "command", request->command, "host",
               json_string_value(json_object_get(json, "name")), "candidate",
               json_string_value(json_object_get(json, "candidate")), "state",
-              json_string_value(json_object_get(json, "state")), NULL);
+              json_string_value(json_object_get(json, "state")), "result",
+              request->refused ? "refused" : "ok", NULL);
 }
 
 static void take_up(struct control_request *request, const json_t *json)
@@ -60,11 +61,11 @@ static void take_up(struct control_request *request, const json_t *json)
         return;
     }
     request->command = handler->command;
-    if (handler->changes)
-        log_change(request, json);
     handler->handle(control->arg, json, request);
     if (request->open && request->gone == NULL)
         control_fail(request, "%s: hard has no answer", request->command);
+    if (handler->changes)
+        log_change(request, json);
 }
 
 void control_dispatch(struct control_request *request, const char *line, size_t length)
@@ -98,6 +99,7 @@ void control_reply(struct control_request *request, json_t *reply)
         reply = NULL;
     }
     request->open = false;
+    request->refused = !json_is_true(json_object_get(reply, "ok"));
     control_client_send(request->client, reply);
 }
 

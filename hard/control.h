@@ -4,8 +4,8 @@
  *
  * Who may connect is the kernel's to decide, by the socket file: mode 0660, the daemon's user and
  * group, so root, the daemon's own user and members of that group; or whom else its owner lets in
- * with chmod(1) or setfacl(1). A command that changes something is logged with the user who asked:
- * event=control.
+ * with chmod(1) or setfacl(1). A command that changes something is logged with the user who asked,
+ * and result=ok or refused: event=control.
  *
  * Limits, so that no client costs more than it should: CONTROL_* below. An endless line gets an
  * error line and the client is closed; so is, without a word, one that takes CONTROL_IDLE_S to send
@@ -67,7 +67,14 @@
  *    "restored": false,          the answer is that of an earlier run, until results are in
  *    "local_fault": null,        as above
  *    "selection": "best_rtt",    as configured
- *    "endpoints": [ENDPOINT...]} as ranked, best first
+ *    "endpoints": [ENDPOINT...], as ranked, best first
+ *    "names": [{"candidate": "n.example.com",     of the candidates that are host names
+ *               "state": "no-such-name",          see below
+ *               "problem": "has no address: there is no such name" | null}...]}
+ *
+ * The state of a name: "unknown" (nothing has come yet), "resolved", "partly" (one family is, the
+ * other has no answer), "no-address", "no-such-name", "failed". The last known
+ * addresses stay, whatever the state. problem goes on after the name in a sentence for a person.
  *
  * An ENDPOINT, one address of a candidate. A candidate that is a host name without addresses has
  * one, too, with a null address, state "unknown" or "down", and reason "dns-failed" if it failed:
@@ -107,13 +114,15 @@
  *    "results": [{"candidate", "address", "port", "reason", "detail", "connect_us", "total_us",
  *                 "state"}...]}               as above, of this check; connect_us and total_us as
  *                                             measured, null if not. Nothing of endpoints that
- *                                             left meanwhile, or have check none
+ *                                             left meanwhile, or have check none. A name without
+ *                                             addresses is here with the keys of its ENDPOINT
  *
  * drain, force, auto: {"ok": true, "host": "api.example.com", "candidate": "a",
- *    "override": as above | null, "answer": ["192.0.2.2"], "failing": false}     as they are now
+ *    "override": as above | null, "answer": ["192.0.2.2"], "failing": false,
+ *    "status": "answer", "failure_mode": "all"}      as they are now, and in a HOST
  *
- * reload: {"ok": true, "hosts": 2, "candidates": 5}, or "ok" false with "errors", and the old
- * configuration in force. */
+ * reload: {"ok": true, "hosts": 2, "candidates": 5, "control_socket": the path as configured now},
+ * or "ok" false with "errors", and the old configuration in force. */
 #ifndef HAR_HARD_CONTROL_H
 #define HAR_HARD_CONTROL_H
 
@@ -143,7 +152,7 @@ typedef void control_handler_fn(void *arg, const json_t *request, struct control
 struct control_handler {
     const char *command;
     control_handler_fn *handle;
-    bool changes; /* something: it is logged before the handler is called */
+    bool changes; /* something: it is logged with what came of it, and is not to be deferred */
 };
 
 /* handlers ends with a NULL command, and outlives the control; arg is for all of them. Listens

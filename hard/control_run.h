@@ -30,6 +30,7 @@ struct control_request {
     struct control_client *client;
     const char *command;   /* the handler's */
     bool open;             /* not answered yet */
+    bool refused;          /* answered with an error */
     control_gone_fn *gone; /* NULL: not deferred */
     void *gone_arg;
 };

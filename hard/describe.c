@@ -135,7 +135,7 @@ static enum rank_class nameless_class(enum override override, bool failed)
     return failed || override == OVERRIDE_DOWN ? RANK_DOWN : RANK_UNKNOWN;
 }
 
-static json_t *describe_nameless(const struct view *view, const struct config_candidate *candidate)
+json_t *describe_nameless(const struct view *view, const struct config_candidate *candidate)
 {
     enum candidates_state name = view_name(view, candidate);
     bool failed = name != CANDIDATES_UNKNOWN;
@@ -186,18 +186,33 @@ static json_t *describe_aliases(const struct config_host *config)
     return all;
 }
 
+/* Of the candidates that are host names. */
+static json_t *describe_names(const struct view *view)
+{
+    const struct config_host *config = view->host->config;
+    json_t *all = json_array();
+    for (size_t i = 0; i < config->candidate_count; i++) {
+        const struct config_candidate *candidate = &config->candidates[i];
+        if (candidate->host_name != NULL)
+            append(&all, json_pack("{ss ss so}", "candidate", candidate->name, "state",
+                                   candidates_state_text(view_name(view, candidate)), "problem",
+                                   describe_text(view_name_problem(view, candidate))));
+    }
+    return all;
+}
+
 json_t *describe_host(const struct view *view)
 {
     const struct host *host = view->host;
     const struct config_host *config = host->config;
     unsigned answers = host->answer.addresses != NULL ? host->answer.answers : config->answers;
-    return json_pack("{ss so so so si sb ss sb so ss so}", "host", config->name, "aliases",
+    return json_pack("{ss so so so si sb ss sb so ss so so}", "host", config->name, "aliases",
                      describe_aliases(config), "status", describe_text(host->answer.status),
                      "answer", describe_answer(host), "answers", (int)answers, "failing",
                      host->failing, "failure_mode", failure_mode_text(config->failure_mode),
                      "restored", host->restored, "local_fault", describe_text(view->local_fault),
                      "selection", selection_text(config->selection), "endpoints",
-                     describe_endpoints(view));
+                     describe_endpoints(view), "names", describe_names(view));
 }
 
 /* --- Explanations ------------------------------------------------------------------------------

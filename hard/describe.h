@@ -12,6 +12,9 @@
 /* HOST. */
 json_t *describe_host(const struct view *view);
 
+/* The ENDPOINT of a candidate that is a name, and has no address (view_is_nameless). */
+json_t *describe_nameless(const struct view *view, const struct config_candidate *candidate);
+
 /* An array: the addresses that the host answers now. */
 json_t *describe_answer(const struct host *host);
 

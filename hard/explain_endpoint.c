@@ -28,13 +28,15 @@ static void say_failure(const struct teller *teller, const struct endpoint *endp
         fprintf(teller->out, " (%s)", endpoint->detail);
 }
 
-/* " for another 58m (upgrade)", " without end" */
-static void say_override(const struct teller *teller, const struct host_candidate *candidate)
+/* " for another 58m (upgrade)", " until `harctl auto api.example.com a`" */
+static void say_override(const struct teller *teller, const struct endpoint *endpoint)
 {
+    const struct host_candidate *candidate = host_candidate_of(teller->host, endpoint->candidate);
     int64_t left_us = candidate->override_until_us - teller->view->now_us;
     char text[DURATION_TEXT_MAX];
     if (candidate->override_until_us == HOST_NO_END)
-        fputs(" without end", teller->out);
+        fprintf(teller->out, " until `harctl auto %s %s`", teller->host->config->name,
+                endpoint->candidate->name);
     else /* a second that has begun counts: "for another 2h" just after `--for 2h` */
         fprintf(teller->out, " for another %s",
                 duration_format_age(left_us > 0 ? (uint64_t)left_us + SECOND_US - 1 : 0, text));
@@ -69,12 +71,13 @@ static void tell_override(const struct teller *teller, size_t place, const char 
     enum health_state state = endpoint->health.state;
     explain_who(teller, place);
     fprintf(teller->out, " is %s", what);
-    say_override(teller, candidate);
-    if (state != HEALTH_UP) {
+    say_override(teller, endpoint);
+    if (state == HEALTH_UP && candidate->override != OVERRIDE_UP &&
+        candidate->override_until_us != HOST_NO_END)
+        say_comeback(teller, place);
+    if (state != HEALTH_UP || candidate->override == OVERRIDE_DOWN) {
         fprintf(teller->out, "; its checks say %s", health_state_text(state));
         say_failure(teller, endpoint);
-    } else if (candidate->override != OVERRIDE_UP && candidate->override_until_us != HOST_NO_END) {
-        say_comeback(teller, place);
     }
     explain_end(teller);
 }

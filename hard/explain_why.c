@@ -38,7 +38,7 @@ static void tell_frozen(const struct teller *teller)
     if (teller->view->local_fault == NULL)
         return;
     fprintf(teller->out,
-            "the answer stays as it is until this machine is no longer cut off (%s), "
+            "The answer stays as it is until this machine is no longer cut off (%s), "
             "and then everything is checked at once",
             teller->view->local_fault);
     explain_end(teller);
@@ -56,44 +56,76 @@ static void tell_restored(const struct teller *teller)
 {
     if (!teller->host->restored)
         return;
-    fprintf(teller->out, "the answer is that of an earlier run, until results are in");
+    fprintf(teller->out, "The answer is that of an earlier run, until results are in");
     size_t count = count_unanswered(teller->host);
     if (count > 0)
         fprintf(teller->out, ": %zu of %zu are missing", count, teller->host->endpoint_count);
     explain_end(teller);
 }
 
-static const char *failure_words(const struct host *host)
+/* "failure_mode last", but an array of addresses has no such word (har.json(5)). */
+static void say_failure_mode(const struct teller *teller)
 {
+    enum failure_mode mode = teller->host->config->failure_mode;
+    if (mode == FAILURE_ADDRESSES)
+        fputs("the addresses of failure_mode", teller->out);
+    else
+        fprintf(teller->out, "failure_mode %s", failure_mode_text(mode));
+}
+
+/* The drained are answered only where there is nobody else (hard/answer.h). */
+static const char *fallback_words(const struct host *host)
+{
+    size_t drained = 0;
+    for (size_t i = 0; i < host->endpoint_count; i++)
+        drained += endpoint_override(host->endpoints[i]) == OVERRIDE_DRAIN;
+    if (host->endpoint_count == 0)
+        return "the next service or the upstreams are asked";
+    return drained > 0 && drained < host->endpoint_count
+               ? "every candidate that is not drained is answered, best known first"
+               : "every candidate is answered, best known first";
+}
+
+/* What programs get. */
+static void say_failure_answer(const struct teller *teller)
+{
+    const struct host *host = teller->host;
     switch (host->config->failure_mode) {
+    case FAILURE_ALL:
+        fprintf(teller->out, ": %s", fallback_words(host));
+        return;
     case FAILURE_LAST:
         if (host->good.addresses != NULL)
-            return "the last good answer";
-        /* fall through */
-    case FAILURE_ALL:
-        return host->endpoint_count > 0 ? "every candidate, best known first"
-                                        : "what the next service says";
+            fputs(": the last good answer stands", teller->out);
+        else
+            fprintf(teller->out, ": there has been no good answer yet, so %s",
+                    fallback_words(host));
+        return;
     case FAILURE_NONE:
-        return "an error";
+        fputs(": programs get the error EAI_AGAIN, and DNS clients SERVFAIL", teller->out);
+        return;
     case FAILURE_FORWARD:
-        return "what the next service says";
+        fputs(": the next service or the upstreams are asked", teller->out);
+        return;
     case FAILURE_ADDRESSES:
-        return "the addresses given there";
+        fputs(" are answered", teller->out);
+        return;
     }
-    return "an error";
 }
 
 static void tell_failing(const struct teller *teller)
 {
     const struct host *host = teller->host;
-    if (host->answer.addresses == NULL)
-        fprintf(teller->out, "nothing is answered yet: no name has been resolved");
-    else if (host->failing)
-        fprintf(teller->out, "%s: failure_mode %s answers %s",
-                host->endpoint_count > 0 ? "nobody is eligible" : "no candidate has an address",
-                failure_mode_text(host->config->failure_mode), failure_words(host));
-    else
+    if (host->answer.addresses == NULL) {
+        fputs("Nothing is answered yet: no name has been resolved", teller->out);
+    } else if (host->failing) {
+        fputs(host->endpoint_count > 0 ? "Nobody is eligible; " : "No candidate has an address; ",
+              teller->out);
+        say_failure_mode(teller);
+        say_failure_answer(teller);
+    } else {
         return;
+    }
     explain_end(teller);
 }
 
@@ -104,19 +136,38 @@ static void tell_alone(const struct teller *teller)
     if (teller->host->failing || explanation->winner == VIEW_NOBODY ||
         explanation->runner_up != VIEW_NOBODY)
         return;
-    fprintf(teller->out, "nobody else is eligible: without ");
+    fputs("Nobody else is eligible: without ", teller->out);
     explain_who(teller, explanation->winner);
-    fprintf(teller->out, " failure_mode %s would decide",
-            failure_mode_text(teller->host->config->failure_mode));
+    fputs(", ", teller->out);
+    say_failure_mode(teller);
+    fputs(teller->host->config->failure_mode == FAILURE_ADDRESSES ? " would be answered"
+                                                                  : " would decide",
+          teller->out);
     explain_end(teller);
 }
 
+static bool is_eligible_beside(const struct view *view, size_t place, size_t winner)
+{
+    return place != winner && view_class(view, place) == RANK_ELIGIBLE &&
+           view->ranking.entries[place].priority == view->ranking.entries[winner].priority;
+}
+
+/* Where there is a choice between equals. */
 static void tell_ordered(const struct teller *teller)
 {
-    if (teller->host->config->selection != SELECT_ORDERED || teller->host->endpoint_count < 2)
+    const struct view *view = teller->view;
+    size_t winner = teller->explanation->winner;
+    bool choice = false;
+    if (teller->host->config->selection != SELECT_ORDERED || teller->host->failing ||
+        winner == VIEW_NOBODY)
         return;
-    fprintf(teller->out, "among equal priorities the first one written is answered, whatever the "
-                         "latency (selection ordered)");
+    for (size_t i = 0; i < view->ranking.count && !choice; i++)
+        choice = is_eligible_beside(view, i, winner);
+    if (!choice)
+        return;
+    fputs("Among equal priorities the first one written is answered, whatever the latency "
+          "(selection ordered)",
+          teller->out);
     explain_end(teller);
 }
 
@@ -167,7 +218,7 @@ static void tell_other_family(const struct teller *teller, int family)
     for (size_t i = 0; i < view->ranking.count; i++) {
         if (view->shares[i] == 0 || view->ranking.entries[i].address.family != family)
             continue;
-        fprintf(teller->out, "who asks for %s alone is answered ", family_words(family));
+        fprintf(teller->out, "Who asks for %s alone is answered ", family_words(family));
         explain_who(teller, i);
         explain_end(teller);
     }
@@ -187,51 +238,12 @@ static void tell_families(const struct teller *teller)
 /* --- Names -------------------------------------------------------------------------------------
  */
 
-static const char *nameless_words(enum candidates_state state)
-{
-    switch (state) {
-    case CANDIDATES_UNKNOWN:
-        return "has no address yet: its name is being resolved";
-    case CANDIDATES_RESOLVED:
-        return "has no address here: there are too many others";
-    case CANDIDATES_PARTLY:
-        return "has no address that is wanted here, and one family of its name is not answered";
-    case CANDIDATES_NO_DATA:
-        return "has no address: its name has none";
-    case CANDIDATES_NO_NAME:
-        return "has no address: there is no such name";
-    case CANDIDATES_FAILED:
-        return "has no address yet: its name does not resolve";
-    }
-    return "has no address yet";
-}
-
-static const char *known_words(enum candidates_state state)
-{
-    switch (state) {
-    case CANDIDATES_UNKNOWN:
-    case CANDIDATES_RESOLVED:
-        return NULL;
-    case CANDIDATES_PARTLY:
-        return "keeps its last known addresses of one family: no upstream answers for that now";
-    case CANDIDATES_NO_DATA:
-    case CANDIDATES_NO_NAME:
-        return "keeps its last known addresses: its name has none any more";
-    case CANDIDATES_FAILED:
-        return "keeps its last known addresses: no upstream answers for its name now";
-    }
-    return NULL;
-}
-
 static void tell_name(const struct teller *teller, const struct config_candidate *candidate)
 {
-    enum candidates_state state = view_name(teller->view, candidate);
-    if (view_is_nameless(teller->view, candidate))
-        fprintf(teller->out, "%s %s", candidate->name, nameless_words(state));
-    else if (known_words(state) != NULL)
-        fprintf(teller->out, "%s %s", candidate->name, known_words(state));
-    else
+    const char *problem = view_name_problem(teller->view, candidate);
+    if (problem == NULL)
         return;
+    fprintf(teller->out, "%s %s", candidate->name, problem);
     explain_end(teller);
 }
 

@@ -89,6 +89,53 @@ bool view_is_nameless(const struct view *view, const struct config_candidate *ca
     return nameless;
 }
 
+/* --- Names -------------------------------------------------------------------------------------
+ */
+
+static const char *nameless_problem(enum candidates_state state)
+{
+    switch (state) {
+    case CANDIDATES_UNKNOWN:
+        return "has no address yet: its name is being resolved";
+    case CANDIDATES_RESOLVED:
+        return "has no address here: there are too many others";
+    case CANDIDATES_PARTLY:
+        return "has no address that is wanted here, and one family of its name is not answered";
+    case CANDIDATES_NO_DATA:
+        return "has no address: its name has none";
+    case CANDIDATES_NO_NAME:
+        return "has no address: there is no such name";
+    case CANDIDATES_FAILED:
+        return "has no address yet: its name does not resolve";
+    }
+    return "has no address yet";
+}
+
+static const char *known_problem(enum candidates_state state)
+{
+    switch (state) {
+    case CANDIDATES_UNKNOWN:
+    case CANDIDATES_RESOLVED:
+        return NULL;
+    case CANDIDATES_PARTLY:
+        return "keeps its last known addresses of one family: no upstream answers for that now";
+    case CANDIDATES_NO_DATA:
+    case CANDIDATES_NO_NAME:
+        return "keeps its last known addresses: its name has none any more";
+    case CANDIDATES_FAILED:
+        return "keeps its last known addresses: no upstream answers for its name now";
+    }
+    return NULL;
+}
+
+const char *view_name_problem(const struct view *view, const struct config_candidate *candidate)
+{
+    enum candidates_state state = view->names[candidate - view->host->config->candidates];
+    if (candidate->host_name == NULL)
+        return NULL;
+    return view_is_nameless(view, candidate) ? nameless_problem(state) : known_problem(state);
+}
+
 enum candidates_state view_name(const struct view *view, const struct config_candidate *candidate)
 {
     return view->names[candidate - view->host->config->candidates];

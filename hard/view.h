@@ -37,6 +37,10 @@ enum rank_class view_class(const struct view *view, size_t place);
 /* A candidate that is a name, and has no endpoint. */
 bool view_is_nameless(const struct view *view, const struct config_candidate *candidate);
 
+/* What is wrong with its name, for a person: "has no address: there is no such name". NULL:
+ * nothing, or it is an address. */
+const char *view_name_problem(const struct view *view, const struct config_candidate *candidate);
+
 /* What became of its name. */
 enum candidates_state view_name(const struct view *view, const struct config_candidate *candidate);
 

@@ -454,6 +454,22 @@ START_TEST(check_waits_for_the_results)
 }
 END_TEST
 
+START_TEST(a_name_without_address_is_a_bad_result)
+{
+    say(client, "{\"command\":\"check\",\"name\":\"c.example\"}");
+    RUN_UNTIL(checked == &table->hosts[2]);
+    check_round.done(check_round.arg, NULL, 0);
+    json_t *json = answer(client);
+    ck_assert_uint_eq(json_array_size(json_object_get(json, "results")), 1);
+    ck_assert_str_eq(at(json, "results.0.address"), "null");
+    ck_assert_str_eq(at(json, "results.0.state"), "down");
+    ck_assert_str_eq(at(json, "results.0.reason"), "dns-failed");
+    ck_assert_str_eq(at(json, "results.0.detail"), "no such name");
+    ck_assert_str_eq(at(json, "results.0.total_us"), "null");
+    json_decref(json);
+}
+END_TEST
+
 START_TEST(nobody_waits_for_the_results)
 {
     int other = new_client();
@@ -486,6 +502,8 @@ START_TEST(overrides_are_taken_and_told)
     ck_assert_str_eq(at(json, "override.reason"), "upgrade");
     ck_assert_str_eq(at(json, "answer.0"), "192.0.2.2");
     ck_assert_str_eq(at(json, "failing"), "0");
+    ck_assert_str_eq(at(json, "status"), "answer");
+    ck_assert_str_eq(at(json, "failure_mode"), "all");
     json_decref(json);
 
     static const char *const states[] = {"up", "down"};
@@ -560,6 +578,7 @@ START_TEST(reload_tells_what_there_is_now)
     ck_assert_str_eq(at(json, "ok"), "1");
     ck_assert_str_eq(at(json, "hosts"), "1");
     ck_assert_str_eq(at(json, "candidates"), "2");
+    ck_assert_str_eq(at(json, "control_socket"), table->config->control_socket);
     json_decref(json);
 }
 END_TEST
@@ -600,6 +619,7 @@ int main(void)
     add_many(tests);
     tcase_add_test(tests, explain_a_host);
     tcase_add_test(tests, check_waits_for_the_results);
+    tcase_add_test(tests, a_name_without_address_is_a_bad_result);
     tcase_add_test(tests, nobody_waits_for_the_results);
     tcase_add_test(tests, no_memory_for_a_check);
     tcase_add_test(tests, overrides_are_taken_and_told);

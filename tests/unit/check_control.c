@@ -108,9 +108,9 @@ static void text(void *arg, const json_t *request, struct control_request *reply
 }
 
 static const struct control_handler handlers[] = {
-    {"echo", echo, false},    {"wait", wait_for_it, false}, {"large", large, false},
-    {"fail", fail_it, false}, {"refuse", refuse, false},    {"forget", forget, false},
-    {"lack", lack, false},    {"who", who, true},           {"text", text, false},
+    {"echo", echo, false},   {"wait", wait_for_it, false}, {"large", large, false},
+    {"fail", fail_it, true}, {"refuse", refuse, false},    {"forget", forget, false},
+    {"lack", lack, false},   {"who", who, true},           {"text", text, false},
     {NULL, NULL, false},
 };
 
@@ -373,10 +373,21 @@ START_TEST(a_change_is_logged_with_its_user_and_nothing_else_is)
     ask(fd, "{\"command\":\"who\",\"name\":\"a\\nb\",\"candidate\":\"c\",\"state\":[]}");
     const char *line = captured_log();
     snprintf(wanted, sizeof wanted,
-             "event=control uid=%u command=who host=\"a\\x0ab\" candidate=c\n",
+             "event=control uid=%u command=who host=\"a\\x0ab\" candidate=c result=ok\n",
              (unsigned)geteuid());
     ck_assert_msg(strstr(line, wanted) != NULL, "%s", line);
     ck_assert_ptr_eq(strchr(line, '\n'), line + strlen(line) - 1);
+    close(fd);
+}
+END_TEST
+
+START_TEST(a_change_that_is_refused_is_not_told_as_done)
+{
+    int fd = new_client();
+    capture_log();
+    ask(fd, "{\"command\":\"fail\",\"name\":\"a\"}");
+    const char *line = captured_log();
+    ck_assert_msg(strstr(line, " command=fail host=a result=refused\n") != NULL, "%s", line);
     close(fd);
 }
 END_TEST
@@ -771,6 +782,7 @@ int main(void)
     tcase_add_test(tests, pieces_make_a_line);
     tcase_add_test(tests, the_asking_user_is_known);
     tcase_add_test(tests, a_change_is_logged_with_its_user_and_nothing_else_is);
+    tcase_add_test(tests, a_change_that_is_refused_is_not_told_as_done);
     tcase_add_test(tests, a_large_answer_arrives_whole);
     tcase_add_test(tests, an_answer_may_be_written_already);
     tcase_add_test(tests, an_answer_that_is_too_large_is_an_error);

@@ -99,10 +99,10 @@ START_TEST(a_host_is_told_whole)
     result(1, 20);
     json_t *json = described();
     json_object_del(json, "endpoints");
-    expect(json, "{ss s[s] ss s[ss] si sb ss sb sn ss}", "host", "x.example", "aliases",
+    expect(json, "{ss s[s] ss s[ss] si sb ss sb sn ss s[]}", "host", "x.example", "aliases",
            "y.example", "status", "answer", "answer", "192.0.2.1", "192.0.2.2", "answers", 2,
            "failing", 0, "failure_mode", "none", "restored", 0, "local_fault", "selection",
-           "ordered");
+           "ordered", "names");
     table_free(table);
 }
 END_TEST
@@ -243,6 +243,24 @@ START_TEST(names_without_addresses_have_a_line)
     json_t *endpoints = of_host("endpoints");
     ck_assert_uint_eq(json_array_size(endpoints), 2); /* it has one now */
     json_decref(endpoints);
+    table_free(table);
+}
+END_TEST
+
+START_TEST(names_say_what_is_wrong_with_them)
+{
+    host_of("\"candidates\": [\"n.example\", \"192.0.2.1\", \"m.example\"]");
+    view.names[0] = CANDIDATES_NO_NAME;
+    view.names[2] = CANDIDATES_PARTLY;
+    host_resolve(host, 2, "192.0.2.9");
+    expect(of_host("names"), "[{ss ss ss} {ss ss ss}]", "candidate", "n.example", "state",
+           "no-such-name", "problem", "has no address: there is no such name", "candidate",
+           "m.example", "state", "partly", "problem",
+           "keeps its last known addresses of one family: no upstream answers for that now");
+    view.names[2] = CANDIDATES_RESOLVED;
+    json_t *names = of_host("names");
+    ck_assert(json_is_null(json_object_get(json_array_get(names, 1), "problem")));
+    json_decref(names);
     table_free(table);
 }
 END_TEST
@@ -389,6 +407,7 @@ int main(void)
     tcase_add_test(tests, what_the_operator_says);
     tcase_add_test(tests, classes_in_the_order_of_rank);
     tcase_add_test(tests, names_without_addresses_have_a_line);
+    tcase_add_test(tests, names_say_what_is_wrong_with_them);
     tcase_add_test(tests, families_that_are_not_wanted_have_none);
     tcase_add_test(tests, shares_are_those_of_the_answer);
     tcase_add_test(tests, the_best_family_alone);

@@ -138,10 +138,10 @@ START_TEST(a_family_holds_its_own)
     HOST("\"candidates\": [" A ", " V6 "]", 20, 60);
     host->leader_ipv4.switched_us = (NOW_S - 10) * US;
     ck_assert_str_eq(explained(), "a six gap 40000 needed 10000\n"
-                                  "who asks for IPv6 alone is answered six");
+                                  "Who asks for IPv6 alone is answered six");
     host->leader.switched_us = (NOW_S - 5) * US;
     ck_assert_str_eq(explained(), "a six gap 40000 needed 10000 held 25\n"
-                                  "who asks for IPv6 alone is answered six");
+                                  "Who asks for IPv6 alone is answered six");
 }
 END_TEST
 
@@ -156,10 +156,23 @@ START_TEST(latency_does_not_count_in_order)
 {
     HOST(THREE ", \"selection\": \"ordered\"", 0, 90, 5);
     ck_assert_str_eq(explained(), "b c\n"
-                                  "among equal priorities the first one written is answered, "
+                                  "Among equal priorities the first one written is answered, "
                                   "whatever the latency (selection ordered)\n"
                                   "a is down: connect-refused; 2 successes in a row bring it back; "
                                   "then it takes over, for it is written before b");
+}
+END_TEST
+
+/* b is dead, and c is not of a's priority. */
+START_TEST(order_is_not_told_where_there_is_no_choice)
+{
+    HOST("\"candidates\": [" A ", " B ", {\"address\": \"192.0.2.3\", \"name\": \"c\", "
+         "\"priority\": 5}], \"selection\": \"ordered\"",
+         20, 0, 5);
+    ck_assert_ptr_null(strstr(explained(), "equal priorities"));
+    table_free(table);
+    HOST(TWO ", \"selection\": \"ordered\"", 0, 0);
+    ck_assert_ptr_null(strstr(explained(), "equal priorities"));
 }
 END_TEST
 
@@ -190,7 +203,7 @@ START_TEST(a_group_shares_the_answers)
                      "a b\n"
                      "IPv4 is answered in rotation: a 75%, b 25%; all within 10ms of the fastest "
                      "(group_rtt_threshold)\n"
-                     "who asks for IPv6 alone is answered six\n"
+                     "Who asks for IPv6 alone is answered six\n"
                      "c is 25.5ms slower than the fastest, and within 10ms it is in the group "
                      "(group_rtt_threshold)");
 }
@@ -215,13 +228,27 @@ START_TEST(the_drained_and_the_forced)
     override_until(1, OVERRIDE_DOWN, 0, NULL);
     override_until(2, OVERRIDE_UP, NOW_S + 0.5, NULL);
     host->endpoints[2]->health.streak = 1; /* a success, but it is down */
-    ck_assert_str_eq(explained(), "c -\n"
-                                  "nobody else is eligible: without c failure_mode all would "
-                                  "decide\n"
-                                  "c is forced up for another 1s; its checks say down: "
-                                  "connect-refused\n"
-                                  "b is forced down without end\n"
-                                  "a is drained for another 58m (upgrade)");
+    ck_assert_str_eq(explained(),
+                     "c -\n"
+                     "Nobody else is eligible: without c, failure_mode all would "
+                     "decide\n"
+                     "c is forced up for another 1s; its checks say down: "
+                     "connect-refused\n"
+                     "b is forced down until `harctl auto x.example b`; its checks say up\n"
+                     "a is drained for another 58m (upgrade)");
+}
+END_TEST
+
+/* It is the operator who keeps it from answering, and it would. */
+START_TEST(the_forced_down_say_what_their_checks_say)
+{
+    HOST("\"candidates\": [" B_LATER ", " A "], \"failure_mode\": [\"192.0.2.7\"]", 10, 20);
+    override_until(1, OVERRIDE_DOWN, NOW_S + 58, NULL);
+    ck_assert_str_eq(explained(), "b -\n"
+                                  "Nobody else is eligible: without b, the addresses of "
+                                  "failure_mode would be answered\n"
+                                  "a is forced down for another 58s; then it takes over, for it "
+                                  "has priority 0; its checks say up");
 }
 END_TEST
 
@@ -230,7 +257,7 @@ START_TEST(the_drained_come_back_by_themselves)
     HOST("\"candidates\": [" B_LATER ", " A "]", 10, 20);
     override_until(1, OVERRIDE_DRAIN, NOW_S + 58, NULL);
     ck_assert_str_eq(explained(), "b -\n"
-                                  "nobody else is eligible: without b failure_mode all would "
+                                  "Nobody else is eligible: without b, failure_mode all would "
                                   "decide\n"
                                   "a is drained for another 58s; then it takes over, for it has "
                                   "priority 0");
@@ -275,7 +302,7 @@ START_TEST(the_slow_are_told_the_limit)
 {
     HOST(TWO ", \"max_rtt\": \"200ms\"", 10, 300.4);
     ck_assert_str_eq(explained(), "a -\n"
-                                  "nobody else is eligible: without a failure_mode all would "
+                                  "Nobody else is eligible: without a, failure_mode all would "
                                   "decide\n"
                                   "b is up but over max_rtt: 300ms, at most 200ms");
 }
@@ -344,18 +371,17 @@ START_TEST(with_nobody_eligible_failure_mode_decides)
         const char *mode, *winner, *words;
     } cases[] = {
         {"\"all\"", "a -",
-         "nobody is eligible: failure_mode all answers every candidate, best "
-         "known first"},
+         "Nobody is eligible; failure_mode all: every candidate is answered, best known first"},
         {"\"last\"", "a -",
-         "nobody is eligible: failure_mode last answers every candidate, best "
-         "known first"},
-        {"\"none\"", "- -", "nobody is eligible: failure_mode none answers an error"},
+         "Nobody is eligible; failure_mode last: there has been no good answer yet, so every "
+         "candidate is answered, best known first"},
+        {"\"none\"", "- -",
+         "Nobody is eligible; failure_mode none: programs get the error EAI_AGAIN, and DNS clients "
+         "SERVFAIL"},
         {"\"forward\"", "- -",
-         "nobody is eligible: failure_mode forward answers what the next "
-         "service says"},
+         "Nobody is eligible; failure_mode forward: the next service or the upstreams are asked"},
         {"[\"192.0.2.7\"]", "- -",
-         "nobody is eligible: failure_mode addresses answers the "
-         "addresses given there"},
+         "Nobody is eligible; the addresses of failure_mode are answered"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         char keys[1000], wanted[1000];
@@ -372,8 +398,19 @@ START_TEST(with_nobody_eligible_failure_mode_decides)
     table_result(table, host->endpoints[0], 0);
     table_result(table, host->endpoints[1], 0);
     host_answer_at(host, NOW_S);
-    ck_assert_ptr_nonnull(strstr(explained(), "b -\nnobody is eligible: failure_mode last answers "
-                                              "the last good answer\n"));
+    ck_assert_ptr_nonnull(strstr(explained(), "b -\nNobody is eligible; failure_mode last: "
+                                              "the last good answer stands\n"));
+}
+END_TEST
+
+START_TEST(the_drained_are_answered_where_nobody_else_is_left)
+{
+    HOST(TWO, 10, 0);
+    override_until(0, OVERRIDE_DRAIN, 0, NULL);
+    ck_assert_ptr_nonnull(strstr(explained(), "all: every candidate that is not drained is "
+                                              "answered, best known first\n"));
+    override_until(1, OVERRIDE_DRAIN, 0, NULL);
+    ck_assert_ptr_nonnull(strstr(explained(), "all: every candidate is answered, best known"));
 }
 END_TEST
 
@@ -381,11 +418,11 @@ START_TEST(without_any_address)
 {
     HOST("\"candidates\": [\"n.example\"]", 0);
     ck_assert_ptr_nonnull(
-        strstr(explained(), "- -\nnothing is answered yet: no name has been resolved\n"));
+        strstr(explained(), "- -\nNothing is answered yet: no name has been resolved\n"));
     host_resolve(host, 0, "");
     host_answer_at(host, NOW_S);
-    ck_assert_ptr_nonnull(strstr(explained(), "- -\nno candidate has an address: failure_mode all "
-                                              "answers what the next service says\n"));
+    ck_assert_ptr_nonnull(strstr(explained(), "- -\nNo candidate has an address; failure_mode all: "
+                                              "the next service or the upstreams are asked\n"));
 }
 END_TEST
 
@@ -394,7 +431,7 @@ START_TEST(a_frozen_answer_stays)
     HOST(TWO, 10, 40);
     view.local_fault = "no route";
     ck_assert_str_eq(explained(), "a b gap 30000\n"
-                                  "the answer stays as it is until this machine is no longer cut "
+                                  "The answer stays as it is until this machine is no longer cut "
                                   "off (no route), and then everything is checked at once");
 }
 END_TEST
@@ -411,7 +448,7 @@ START_TEST(a_restored_answer_stands_until_results_are_in)
     table_restore(table, &row);
     table_result(table, host->endpoints[0], 10);
     ck_assert_str_eq(explained(), "b a\n"
-                                  "the answer is that of an earlier run, until results are in: "
+                                  "The answer is that of an earlier run, until results are in: "
                                   "1 of 2 are missing\n"
                                   "b has had no result yet");
 }
@@ -429,11 +466,13 @@ static Suite *suite(void)
     tcase_add_test(tests, a_family_holds_its_own);
     tcase_add_test(tests, before_anybody_leads_a_trifle_is_enough);
     tcase_add_test(tests, latency_does_not_count_in_order);
+    tcase_add_test(tests, order_is_not_told_where_there_is_no_choice);
     tcase_add_test(tests, nor_between_priorities);
     tcase_add_test(tests, without_measures_there_is_no_gap);
     tcase_add_test(tests, a_group_shares_the_answers);
     tcase_add_test(tests, beside_a_group_the_gap_counts);
     tcase_add_test(tests, the_drained_and_the_forced);
+    tcase_add_test(tests, the_forced_down_say_what_their_checks_say);
     tcase_add_test(tests, the_drained_come_back_by_themselves);
     tcase_add_test(tests, the_dead_say_what_they_need);
     tcase_add_test(tests, a_winner_that_fails_says_how_far_it_is);
@@ -442,6 +481,7 @@ static Suite *suite(void)
     tcase_add_test(tests, names_without_an_address);
     tcase_add_test(tests, names_that_lost_theirs);
     tcase_add_test(tests, with_nobody_eligible_failure_mode_decides);
+    tcase_add_test(tests, the_drained_are_answered_where_nobody_else_is_left);
     tcase_add_test(tests, without_any_address);
     tcase_add_test(tests, a_frozen_answer_stays);
     tcase_add_test(tests, a_restored_answer_stands_until_results_are_in);

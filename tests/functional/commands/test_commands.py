@@ -25,12 +25,13 @@ class Commands(harness.TestCase):
                                                       "check": {"type": "none"}}})
         self.assert_answer(NAME, ["127.0.1.1"])
         lines = harness.harctl("status").splitlines()
-        self.assertEqual(len(lines), 4)
-        self.assertRegex(lines[1], rf"^{NAME} +near +127.0.1.1:\d+ +up +\S+ +\S+ms +ok +100%$")
-        self.assertRegex(lines[2], rf"^{NAME} +far +127.0.1.2:\d+ +up +\S+ +\S+ms +ok +0%$")
+        self.assertEqual(lines[1], NAME)
+        self.assertRegex(lines[2], r"^  near +127.0.1.1:\d+ +up +\S+ +\S+ms +100%  ok$")
+        self.assertRegex(lines[3], r"^  far +127.0.1.2:\d+ +up +\S+ +\S+ms +0%  ok$")
+        self.assertRegex(lines[4], r"^b.example.com +192.0.2.1 +up +\S+ +- +100%  -$")
+        self.assertEqual(len(lines), 5)
         by_alias = harness.harctl("status", ALIAS.upper() + ".").splitlines()[1:]
-        self.assertEqual([line.split()[:2] for line in by_alias],
-                         [[NAME, "near"], [NAME, "far"]])
+        self.assertEqual([line.split()[0] for line in by_alias], [NAME, "near", "far"])
         host = harness.harctl_json("status", NAME)["hosts"][0]
         self.assertEqual((host["host"], host["aliases"], host["answer"]),
                          (NAME, [ALIAS], ["127.0.1.1"]))
@@ -57,6 +58,18 @@ class Commands(harness.TestCase):
         harness.harctl("drain", NAME, "near", "--for", "1h")
         self.assertIn("near is drained for another", harness.harctl("explain", NAME))
 
+    def test_the_last_one_is_drained_with_a_warning(self):
+        hard = self.hard({NAME: self.host})
+        self.assert_answer(NAME, ["127.0.1.1"])
+        harness.harctl("drain", NAME, "near")
+        done = harness.harctl("drain", NAME, "far", "--for", "1h", check=False)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn(f"WARNING: {NAME}: nobody is eligible; failure_mode all answers", done.stdout)
+        self.assertIn("until `harctl auto", harness.harctl("status", "-f", check=False).stdout)
+        harness.harctl("drain", NAME, "middle", check=False)
+        self.assertEqual([event["result"] for event in hard.events(event="control")],
+                         ["ok", "ok", "refused"])
+
     def test_check_now(self):
         self.hard({NAME: {**self.host, "check": SLOW}})
         self.assert_answer(NAME, ["127.0.1.1"])
@@ -68,6 +81,17 @@ class Commands(harness.TestCase):
         done = harness.harctl("check", NAME, check=False)
         self.assertEqual(done.returncode, 1)
         self.assertIn("connect-refused", done.stdout)
+
+    def test_a_name_that_does_not_resolve(self):
+        self.hard({NAME: {**self.host, "candidates": ["n.example", *self.host["candidates"]]}},
+                  upstreams=[])
+        self.assert_answer(NAME, ["127.0.1.1"])
+        done = harness.harctl("check", NAME, check=False)
+        self.assertEqual(done.returncode, 1)
+        self.assertRegex(done.stdout, r"(?m)^n\.example +- +down +- +dns-failed  no answer$")
+        shown = harness.harctl("status", "--failing")
+        self.assertRegex(shown, r"(?m)^  n\.example +- +down +- +- +-  dns-failed$")
+        self.assertIn(f"\n{NAME}: n.example has no address yet: its name does not resolve\n", shown)
 
     def test_a_check_that_hangs_is_waited_for_while_others_are_answered(self):
         self.hard({NAME: {**self.host, "check": {**SLOW, "timeout": "2s"}}})
@@ -103,7 +127,8 @@ class Commands(harness.TestCase):
         hard = self.hard({NAME: self.host})
         hard.configure({"hosts": {NAME: self.host, "new.example.com": self.host | {"aliases": []}}})
         self.assertEqual(harness.harctl_json("reload"),
-                         {"ok": True, "hosts": 2, "candidates": 4})
+                         {"ok": True, "hosts": 2, "candidates": 4,
+                          "control_socket": harness.CONTROL})
         hard.configure('{"hosts": {"a": {"candidates": ["192.0.2.300"], "intervall": 1}}}')
         done = harness.harctl("reload", check=False)
         self.assertEqual(done.returncode, 1)
@@ -126,7 +151,7 @@ class Commands(harness.TestCase):
         self.assertEqual(stat.S_IMODE(os.stat(harness.CONTROL).st_mode), 0o660)
         elsewhere = f"{self.folder}/control.sock"
         hard.configure({"control_socket": elsewhere, "hosts": {NAME: self.host}})
-        harness.harctl("reload")
+        self.assertIn(elsewhere, harness.harctl("reload"))
         harness.wait_until(lambda: not os.path.exists(harness.CONTROL), "the old socket is gone")
         self.assertTrue(harness.harctl_json("-s", elsewhere, "status")["ok"])
         hard.stop()

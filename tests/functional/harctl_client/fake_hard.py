@@ -17,7 +17,8 @@ C = {**A, "candidate": "c.example.net", "address": None, "port": 0, "state": "un
      "reason": None, "detail": None, "share": 0.0}
 HOST = {"host": "api.example.com", "aliases": [], "status": "answer", "answer": ["192.0.2.1"],
         "answers": 1, "failing": False, "failure_mode": "all", "restored": False,
-        "local_fault": None, "selection": "best_rtt", "endpoints": [A, B, C]}
+        "local_fault": None, "selection": "best_rtt", "endpoints": [A, B, C],
+        "names": [{"candidate": "c.example.net", "state": "unknown", "problem": None}]}
 STATUS = {"ok": True, "version": "0.1.0", "local_fault": None, "hosts": [HOST]}
 EXPLAIN = {"ok": True, "version": "0.1.0", "local_fault": None, "host": HOST,
            "winner": {"candidate": "a", "address": "192.0.2.1"},
@@ -29,7 +30,8 @@ RESULT = {"candidate": "a", "address": "192.0.2.1", "port": 80, "reason": "ok",
 CHECK = {"ok": True, "host": "api.example.com", "results": [RESULT]}
 OVERRIDE = {"ok": True, "host": "api.example.com", "candidate": "a",
             "override": {"kind": "drain", "expires_s": 7200, "reason": None},
-            "answer": ["192.0.2.2", "2001:db8::2"], "failing": False}
+            "answer": ["192.0.2.2", "2001:db8::2"], "failing": False, "status": "answer",
+            "failure_mode": "all"}
 RELOAD = {"ok": True, "hosts": 2, "candidates": 5}
 
 
