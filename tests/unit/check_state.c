@@ -222,7 +222,8 @@ static const char *const nonsense[] = {
     ("UPDATE answer SET addresses = addresses || ' ' || addresses || ' ' || "
      "replace(hex(zeroblob(30)), '00', '::1 ') || '::1', weights = NULL"),
     "UPDATE answer SET weights = '1'",
-    "UPDATE answer SET weights = '1 --1'", "UPDATE answer SET weights = '1 -'",
+    "UPDATE answer SET weights = '1 --1'",
+    "UPDATE answer SET weights = '1 -'",
     "UPDATE answer SET weights = '1 1001'",
     "UPDATE answer SET weights = 5",
 };
