@@ -127,11 +127,9 @@ static void listen_for_commands(struct daemon *daemon, const char *path)
 }
 
 /* Takes ownership of config unless it fails. */
-static int apply(struct daemon *daemon, struct config *config, const char *event,
-                 struct har_error *error)
+static int apply(struct daemon *daemon, struct config *config, struct har_error *error)
 {
     prepare_folders(config);
-    log_size(event, daemon->config_file, config);
     use_upstreams(daemon, config); /* first: names are asked for at once */
     int code = monitor_configure(daemon->monitor, config, error);
     if (code == HAR_OK)
@@ -158,11 +156,13 @@ static bool reload(void *arg, struct config_report *report, struct har_error *er
     struct config *config = NULL;
     int code = config_load(daemon->config_file, &config, report);
     if (code == HAR_OK)
-        code = apply(daemon, config, "reload", error);
+        code = apply(daemon, config, error);
     else
         har_fail(error, (enum har_code)code, "%s", har_code_text((enum har_code)code));
-    if (code == HAR_OK)
+    if (code == HAR_OK) {
+        log_size("reload", daemon->config_file, config);
         return true;
+    }
     log_failure(report, error);
     config_free(config);
     return false;
@@ -250,9 +250,10 @@ static bool build(struct daemon *daemon, struct har_error *error)
 static bool start(struct daemon *daemon, struct config *config)
 {
     struct har_error error = {.code = HAR_OK};
+    log_size("start", daemon->config_file, config);
     if (build(daemon, &error)) {
         watch_signals(daemon);
-        if (apply(daemon, config, "start", &error) == HAR_OK)
+        if (apply(daemon, config, &error) == HAR_OK)
             return true;
     }
     log_event(LOG_ERR, "start-failed", "error", error.text, NULL);
