@@ -103,12 +103,6 @@ static void tried(void *arg)
 /* --- Configuration -----------------------------------------------------------------------------
  */
 
-void monitor_count(struct monitor *monitor)
-{
-    table_recount(monitor->table);
-    network_count(monitor);
-}
-
 static void stop(struct endpoint *endpoint, void *arg)
 {
     (void)arg;
@@ -152,7 +146,8 @@ static void adopt(struct monitor *monitor, struct table *table)
         retire(old);
     }
     check_start_new(monitor);
-    monitor_count(monitor);
+    table_recount(table);
+    network_count(monitor);
     for (size_t i = 0; i < table->host_count; i++)
         monitor_force_answer(monitor, &table->hosts[i]); /* a configuration is to be obeyed */
     overrides_end(monitor);

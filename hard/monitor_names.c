@@ -1,7 +1,6 @@
 /* Candidates that are host names: their addresses become endpoints, and stop being some. */
 #include <stdlib.h>
 
-#include "common/clock.h"
 #include "hard/log.h"
 #include "hard/monitor_run.h"
 #include "hard/rank.h"

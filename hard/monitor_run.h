@@ -54,9 +54,6 @@ void monitor_force_answer(struct monitor *monitor, struct host *host);
 void monitor_update_answers(struct monitor *monitor);
 /* Every endpoint has a result: the ranking that says so is the first good one. */
 void monitor_request_if_ready(struct monitor *monitor);
-/* Endpoints came or went. */
-void monitor_count(struct monitor *monitor);
-
 /* Of every endpoint of the table. */
 void monitor_each(const struct table *table, void (*visit)(struct endpoint *endpoint, void *arg),
                   void *arg);
